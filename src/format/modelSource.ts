@@ -1,0 +1,8 @@
+import type { Manifest, ShardEntry } from './manifest';
+
+/** Where a web model comes from: a host with IndexedDB before it, a folder on disk, a `Map` in a test. */
+export interface ModelSource {
+  readonly manifest: Manifest;
+  /** The bytes of one shard, their length and SHA-256 verified. Rejects with a RudolphError `bad-model`, `download` or `storage`. */
+  shard(entry: ShardEntry, signal?: AbortSignal): Promise<ArrayBuffer>;
+}

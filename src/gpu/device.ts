@@ -1,0 +1,83 @@
+import { RudolphError } from '../errors';
+import { KernelCache } from './kernel';
+
+/** What is known about the adapter, for the status line and for bug reports. */
+export interface AdapterDescription {
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly device: string;
+  readonly description: string;
+  /** A software adapter (SwiftShader, llvmpipe, WARP): correct, but tens to hundreds of times slower than a GPU. */
+  readonly software: boolean;
+}
+
+/** Which optional kernel variants are in use; all off is the base path, which needs no optional feature. */
+export interface Variants {
+  /** Weights are read as native `f16` (needs `shader-f16`); arithmetic stays f32. */
+  readonly f16: boolean;
+  /** Sums over a workgroup use subgroup operations (needs `subgroups`). */
+  readonly subgroups: boolean;
+}
+
+export interface Gpu {
+  readonly device: GPUDevice;
+  readonly adapter: AdapterDescription;
+  readonly variants: Variants;
+  readonly kernels: KernelCache;
+  /** Destroys the device and with it everything made on it. */
+  dispose(): void;
+}
+
+export interface GpuOptions {
+  /** `auto` (default): every variant that the device can do. `base`: none, on a device without features. Or a choice. */
+  readonly variants?: 'auto' | 'base' | Partial<Variants>;
+  readonly powerPreference?: GPUPowerPreference;
+}
+
+/**
+ * Requests an adapter and a device with default limits and only the features that the chosen variants need.
+ * @param api `navigator.gpu`, or Dawn's in Node.
+ * @throws RudolphError `no-webgpu` when there is no API or adapter, or a variant was demanded that the adapter cannot do.
+ */
+export async function requestGpu(api: GPU | undefined, options: GpuOptions = {}): Promise<Gpu> {
+  if (!api) {
+    throw new RudolphError(
+      'no-webgpu',
+      'this browser has no WebGPU. Use Chrome or Edge 113 or newer, Safari 26 or newer or Firefox 141 or newer, over https:// or on localhost',
+    );
+  }
+  const adapter = await api.requestAdapter({ powerPreference: options.powerPreference ?? 'high-performance' });
+  if (!adapter) {
+    throw new RudolphError(
+      'no-webgpu',
+      'WebGPU is here, but no graphics adapter answered: the driver may be blocked (see chrome://gpu) or hardware acceleration switched off',
+    );
+  }
+  const choice = options.variants ?? 'auto';
+  const can: Variants = { f16: adapter.features.has('shader-f16'), subgroups: adapter.features.has('subgroups') };
+  const variants: Variants =
+    choice === 'auto' ? can : choice === 'base' ? { f16: false, subgroups: false } : { f16: choice.f16 ?? false, subgroups: choice.subgroups ?? false };
+  for (const name of ['f16', 'subgroups'] as const) {
+    if (variants[name] && !can[name]) {
+      throw new RudolphError('no-webgpu', `the ${name} variant was asked for, but this adapter cannot do it`, { variant: name });
+    }
+  }
+  const requiredFeatures: GPUFeatureName[] = [];
+  if (variants.f16) requiredFeatures.push('shader-f16');
+  if (variants.subgroups) requiredFeatures.push('subgroups');
+  const device = await adapter.requestDevice({ label: 'rudolph', requiredFeatures });
+  const info = adapter.info;
+  return {
+    device,
+    adapter: {
+      vendor: info.vendor,
+      architecture: info.architecture,
+      device: info.device,
+      description: info.description,
+      software: /swiftshader|llvmpipe|software|basic render|warp/i.test(`${info.vendor} ${info.architecture} ${info.device} ${info.description}`),
+    },
+    variants,
+    kernels: new KernelCache(device),
+    dispose: () => device.destroy(),
+  };
+}

@@ -1,0 +1,32 @@
+/** Every WGSL file of `shaders/`, bundled as text: key `layer_norm` or `parts/weights_fp16`. */
+const files: Record<string, string> = import.meta.glob('../../shaders/**/*.wgsl', { query: '?raw', import: 'default', eager: true });
+
+const sources = new Map(Object.entries(files).map(([path, text]) => [path.replace(/^.*shaders\//, '').replace(/\.wgsl$/, ''), text]));
+
+/** The text of one WGSL file. */
+export function shaderSource(name: string): string {
+  const text = sources.get(name);
+  if (text === undefined) throw new Error(`shaders/${name}.wgsl does not exist; there are ${[...sources.keys()].join(', ')}`);
+  return text;
+}
+
+/** The names of all kernels and parts. */
+export function shaderNames(): string[] {
+  return [...sources.keys()].sort();
+}
+
+/**
+ * One shader from a kernel and the parts it calls into: `enable` directives first (WGSL demands it), then the parts,
+ * then the kernel.
+ */
+export function composeShader(kernel: string, parts: readonly string[]): string {
+  const texts = [...parts.map((part) => shaderSource(`parts/${part}`)), shaderSource(kernel)];
+  const enables = new Set<string>();
+  const bodies = texts.map((text) =>
+    text.replace(/^\s*enable\s+([\w\s,]+);[^\n]*\n/gm, (_, names: string) => {
+      for (const name of names.split(',')) enables.add(name.trim());
+      return '';
+    }),
+  );
+  return [...[...enables].map((name) => `enable ${name};`), ...bodies].join('\n');
+}
