@@ -1,0 +1,48 @@
+"""Training by the clock: learning rate from elapsed time, JSON lines log, checkpoints that resume."""
+
+import json
+import math
+import time
+from pathlib import Path
+
+import torch
+
+
+class Clock:
+    """Elapsed share of a time budget; `spent` seconds were used before a resume."""
+
+    def __init__(self, minutes: float, spent: float = 0):
+        self.total, self.start = minutes * 60, time.monotonic() - spent
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.start
+
+    @property
+    def share(self) -> float:
+        return min(1.0, self.seconds / self.total)
+
+
+def learning_rate(share: float, peak: float, warmup: float = 0.02, floor: float = 0.01) -> float:
+    """Linear warm-up, then a cosine down to `floor` of the peak."""
+    if share < warmup:
+        return peak * max(share / warmup, 0.02)
+    return peak * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * (share - warmup) / (1 - warmup))))
+
+
+class Log:
+    def __init__(self, path: Path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.file = path.open("a", encoding="utf-8")
+
+    def write(self, **values: float) -> None:
+        line = json.dumps({key: round(value, 5) for key, value in values.items()})
+        print(line, flush=True)
+        print(line, file=self.file, flush=True)
+
+
+def save(path: Path, **state) -> None:
+    """Writes beside and renames, so that a kill leaves the last good checkpoint."""
+    partial = path.with_suffix(".partial")
+    torch.save(state, partial)
+    partial.replace(path)
