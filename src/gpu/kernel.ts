@@ -21,8 +21,10 @@ export interface DispatchSpec {
   readonly params?: ArrayBuffer;
   /** The other bindings of group 0, in order. */
   readonly bindings: readonly Binding[];
-  /** The bindings of group 1 (a part's own), in order. */
+  /** The bindings of group 1 (the input part's own, e.g. the weights), in order. */
   readonly partBindings?: readonly Binding[];
+  /** The bindings of group 2 (the output part's own), in order. */
+  readonly outputBindings?: readonly Binding[];
   readonly workgroups: readonly [number, number?, number?];
   readonly work?: number;
 }
@@ -32,6 +34,8 @@ export interface KernelSpec {
   readonly name: string;
   /** File names in `shaders/parts/` without ending. */
   readonly parts?: readonly string[];
+  /** Module constants of type u32, written at the top of the shader. */
+  readonly consts?: Readonly<Record<string, number>>;
   /** Pipeline-overridable constants. */
   readonly constants?: Readonly<Record<string, number>>;
 }
@@ -64,7 +68,8 @@ export class Kernel {
     const resources: Binding[] = [...spec.bindings];
     if (spec.params) resources.unshift(arena.uniform(`${label} params`, spec.params));
     const groups = [this.#group(label, 0, resources)];
-    if (spec.partBindings) groups.push(this.#group(label, 1, spec.partBindings));
+    if (spec.partBindings || spec.outputBindings) groups.push(this.#group(label, 1, spec.partBindings ?? []));
+    if (spec.outputBindings) groups.push(this.#group(label, 2, spec.outputBindings));
     return { label, pipeline: this.pipeline, groups, workgroups: [x, y, z], work: spec.work ?? 1e4 };
   }
 
@@ -90,7 +95,7 @@ export class KernelCache {
   }
 
   get(spec: KernelSpec): Promise<Kernel> {
-    const key = JSON.stringify([spec.name, spec.parts ?? [], spec.constants ?? {}]);
+    const key = JSON.stringify([spec.name, spec.parts ?? [], spec.consts ?? {}, spec.constants ?? {}]);
     let kernel = this.#kernels.get(key);
     if (!kernel) {
       kernel = compile(this.#device, spec);
@@ -103,7 +108,7 @@ export class KernelCache {
 
 async function compile(device: GPUDevice, spec: KernelSpec): Promise<Kernel> {
   const label = [spec.name, ...(spec.parts ?? [])].join(' + ');
-  const code = composeShader(spec.name, spec.parts ?? []);
+  const code = composeShader(spec.name, spec.parts, spec.consts);
   const module = device.createShaderModule({ label, code });
   try {
     const pipeline = await device.createComputePipelineAsync({

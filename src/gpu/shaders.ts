@@ -16,10 +16,10 @@ export function shaderNames(): string[] {
 }
 
 /**
- * One shader from a kernel and the parts it calls into: `enable` directives first (WGSL demands it), then the parts,
- * then the kernel.
+ * One shader from a kernel and the parts it calls into: `enable` directives first (WGSL demands it), then the constants
+ * (`const ROWS = 4u;`: what an override cannot do, such as the length of an array in registers), the parts, the kernel.
  */
-export function composeShader(kernel: string, parts: readonly string[]): string {
+export function composeShader(kernel: string, parts: readonly string[] = [], consts: Readonly<Record<string, number>> = {}): string {
   const texts = [...parts.map((part) => shaderSource(`parts/${part}`)), shaderSource(kernel)];
   const enables = new Set<string>();
   const bodies = texts.map((text) =>
@@ -28,5 +28,9 @@ export function composeShader(kernel: string, parts: readonly string[]): string 
       return '';
     }),
   );
-  return [...[...enables].map((name) => `enable ${name};`), ...bodies].join('\n');
+  return [
+    ...[...enables].map((name) => `enable ${name};`),
+    ...Object.entries(consts).map(([name, value]) => `const ${name} = ${value}u;`),
+    ...bodies,
+  ].join('\n');
 }

@@ -1,0 +1,130 @@
+// y[p, n] = bias[n] + Σ_(tap, c) x[pixel(p, tap), c] · w[n, tap, c], zero outside the picture; ACCUMULATE adds to what y held.
+// Taps run over a kernel × kernel box; the input may be enlarged twofold (nearest) before, the output thinned by `stride`.
+//
+// An implicit GEMM: a workgroup computes a tile of (4·THREADS_M pixels) × (4·THREADS_N channels), each thread 4 × 4 of it,
+// walking K = kernel²·channels in steps of 16. Channels come in eights, so eight consecutive k share a tap.
+// Dispatch (ceil(y_stride / 4·THREADS_N), ceil((end_pixel − first_pixel) / 4·THREADS_M), 1).
+// w: parts/conv_weights_*.wgsl, conv_weight8(row, k, row_stride).
+override THREADS_M: u32 = 8;
+override THREADS_N: u32 = 8;
+override ACCUMULATE: bool = false;
+const PER_THREAD: u32 = 4;
+const K_TILE: u32 = 16;
+
+struct Params {
+  x_width: u32,     // of x as it lies in memory
+  x_height: u32,
+  x_stride: u32,    // f32 from one pixel to the next, = channels, a multiple of 8
+  kernel: u32,      // 1 or 3
+  pad: u32,         // pixels of zeros before the first row and column
+  stride: u32,
+  enlarge: u32,     // 1: every pixel of x stands for 2 × 2
+  row_stride: u32,  // of w
+  y_width: u32,
+  y_stride: u32,    // f32 from one pixel to the next; channels from y_channels on are written as 0
+  y_channels: u32,
+  bias_count: u32,  // y_channels, or 0: no bias
+  first_pixel: u32, // this dispatch computes first_pixel … end_pixel − 1
+  end_pixel: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;     // (x_height, x_width, x_stride)
+@group(0) @binding(2) var<storage, read> bias: array<f32>;        // (bias_count)
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;     // (pixels, y_stride)
+
+// Four k a vec4, tile rows side by side: neighbours in a workgroup read neighbours in memory.
+var<workgroup> x_tile: array<vec4<f32>, (K_TILE / 4) * PER_THREAD * THREADS_M>; // (K_TILE/4, pixels)
+var<workgroup> w_tile: array<vec4<f32>, (K_TILE / 4) * PER_THREAD * THREADS_N>; // (K_TILE/4, channels)
+
+// Eight values of x for output pixel p at k…k+7.
+fn input8(p: u32, k: u32) -> array<vec4<f32>, 2> {
+  let tap = k / params.x_stride;
+  let c = k % params.x_stride;
+  let row = (p / params.y_width) * params.stride + tap / params.kernel;
+  let column = (p % params.y_width) * params.stride + tap % params.kernel;
+  // Unsigned: what lies before the first row wraps to a huge number and fails the same test.
+  let sy = row - params.pad;
+  let sx = column - params.pad;
+  let inside = p < params.end_pixel && tap < params.kernel * params.kernel
+    && sy < params.x_height << params.enlarge && sx < params.x_width << params.enlarge;
+  if (!inside) {
+    return array<vec4<f32>, 2>(vec4<f32>(), vec4<f32>());
+  }
+  let at = (((sy >> params.enlarge) * params.x_width + (sx >> params.enlarge)) * params.x_stride + c) / 4u;
+  return array<vec4<f32>, 2>(x[at], x[at + 1u]);
+}
+
+@compute @workgroup_size(THREADS_N, THREADS_M)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(local_invocation_id) thread: vec3<u32>,
+  @builtin(local_invocation_index) index: u32,
+) {
+  let tile_m = PER_THREAD * THREADS_M;
+  let tile_n = PER_THREAD * THREADS_N;
+  let pixel0 = params.first_pixel + workgroup.y * tile_m;
+  let channel0 = workgroup.x * tile_n;
+  let k_end = params.kernel * params.kernel * params.x_stride;
+  let x_loads = tile_m * (K_TILE / 8u);
+  let loads = x_loads + tile_n * (K_TILE / 8u);
+
+  var sums: array<array<f32, PER_THREAD>, PER_THREAD>; // [pixel][channel]
+  for (var k0 = 0u; k0 < k_end; k0 += K_TILE) {
+    for (var load = index; load < loads; load += THREADS_M * THREADS_N) {
+      if (load < x_loads) {
+        let m = load % tile_m;
+        let k8 = load / tile_m;
+        let values = input8(pixel0 + m, k0 + 8u * k8);
+        x_tile[2u * k8 * tile_m + m] = values[0];
+        x_tile[(2u * k8 + 1u) * tile_m + m] = values[1];
+      } else {
+        let n = (load - x_loads) % tile_n;
+        let k8 = (load - x_loads) / tile_n;
+        let k = k0 + 8u * k8;
+        var values = array<vec4<f32>, 2>(vec4<f32>(), vec4<f32>());
+        if (channel0 + n < params.y_channels && k < k_end) {
+          values = conv_weight8(channel0 + n, k, params.row_stride);
+        }
+        w_tile[2u * k8 * tile_n + n] = values[0];
+        w_tile[(2u * k8 + 1u) * tile_n + n] = values[1];
+      }
+    }
+    workgroupBarrier();
+
+    for (var k4 = 0u; k4 < K_TILE / 4u; k4++) {
+      let xs = k4 * tile_m + thread.y;
+      let ws = k4 * tile_n + thread.x;
+      let x0 = x_tile[xs];
+      let x1 = x_tile[xs + THREADS_M];
+      let x2 = x_tile[xs + 2u * THREADS_M];
+      let x3 = x_tile[xs + 3u * THREADS_M];
+      for (var j = 0u; j < PER_THREAD; j++) {
+        let w = w_tile[ws + j * THREADS_N];
+        sums[0][j] += dot(x0, w);
+        sums[1][j] += dot(x1, w);
+        sums[2][j] += dot(x2, w);
+        sums[3][j] += dot(x3, w);
+      }
+    }
+    workgroupBarrier();
+  }
+
+  for (var i = 0u; i < PER_THREAD; i++) {
+    let p = pixel0 + thread.y + i * THREADS_M;
+    for (var j = 0u; j < PER_THREAD; j++) {
+      let n = channel0 + thread.x + j * THREADS_N;
+      if (p < params.end_pixel && n < params.y_stride) {
+        var value = sums[i][j];
+        if (n < params.bias_count) {
+          value += bias[n];
+        }
+        let at = p * params.y_stride + n;
+        if (ACCUMULATE) {
+          value += y[at];
+        }
+        y[at] = value;
+      }
+    }
+  }
+}

@@ -1,0 +1,46 @@
+// y[r, n] = Σ_k x[r, k] · weights[n, k] + bias[n]   for one to ROWS rows r
+// A workgroup computes 8 outputs n for all rows: each weight is read once and applied to every row in registers.
+// 8 lanes share an output, each takes every 8th chunk of 8 weights, so that neighbours read neighbouring bytes.
+// Dispatch (ceil(columns / 8), 1, 1).
+// const ROWS: u32 (1, 2, 4 or 8) is set when the shader is composed.
+const LANES = 8u;
+const OUTPUTS = 8u;
+struct Params {
+  rows: u32, // ≤ ROWS
+  columns: u32,
+  chunks: u32, // K / 8
+  first_column: u32,
+}
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>; // (rows, K / 4)
+@group(0) @binding(2) var<storage, read> bias: array<f32>;    // (columns)
+
+var<workgroup> partial: array<f32, LANES * OUTPUTS * ROWS>;
+
+@compute @workgroup_size(LANES * OUTPUTS)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let lane = local % LANES;
+  let column = params.first_column + group.x * OUTPUTS + local / LANES;
+  let weights_row = min(column, params.columns - 1u) * params.chunks;
+  var sums: array<f32, ROWS>;
+  for (var chunk = lane; chunk < params.chunks; chunk += LANES) {
+    let w = weights8(weights_row + chunk);
+    for (var r = 0u; r < ROWS; r++) {
+      // Rows beyond the last read the last one again and are not stored: cheaper than a branch in the loop.
+      let start = (min(r, params.rows - 1u) * params.chunks + chunk) * 2u;
+      sums[r] += dot(w.low, x[start]) + dot(w.high, x[start + 1u]);
+    }
+  }
+  for (var r = 0u; r < ROWS; r++) { partial[local * ROWS + r] = sums[r]; }
+  workgroupBarrier();
+  for (var task = local; task < OUTPUTS * ROWS; task += LANES * OUTPUTS) {
+    let output = task / ROWS;
+    let r = task % ROWS;
+    let target_column = params.first_column + group.x * OUTPUTS + output;
+    if (r < params.rows && target_column < params.columns) {
+      var sum = 0.0;
+      for (var l = 0u; l < LANES; l++) { sum += partial[(output * LANES + l) * ROWS + r]; }
+      store_output(r, target_column, params.columns, sum + bias[target_column]);
+    }
+  }
+}
