@@ -1,0 +1,10 @@
+import { defineConfig } from 'vite';
+
+/** The page: `npm start` serves it while developing, `npm run build` writes it to dist/site for any static host. */
+export default defineConfig({
+  base: './',
+  server: { port: 5173, strictPort: true },
+  preview: { port: 4173, strictPort: true },
+  worker: { format: 'es' },
+  build: { outDir: 'dist/site', target: 'es2022', emptyOutDir: true },
+});

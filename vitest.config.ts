@@ -1,0 +1,69 @@
+import { playwright } from '@vitest/browser-playwright';
+import { defineConfig } from 'vitest/config';
+import { chromiumLaunch } from './test/support/chromium.ts';
+
+const BOTH = 'test/gpu/**/*.test.ts';
+const BROWSER_ONLY = 'test/**/*.browser.test.ts';
+const NODE_ONLY = 'test/**/*.node.test.ts';
+const E2E = 'test/e2e/**';
+
+/**
+ * Three projects: `node` (pure code, and kernels on Dawn), `browser` (kernels in a real Chromium: test/gpu runs in both) and
+ * `e2e` (Node tests that drive a page).
+ */
+export default defineConfig({
+  worker: { format: 'es' },
+  test: {
+    // One file at a time: the tests share one adapter, and timings inside the engine are learned from it.
+    fileParallelism: false,
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'node',
+          environment: 'node',
+          // A thread has a copy of process.env, so Dawn would not see which Vulkan driver was chosen.
+          pool: 'forks',
+          include: ['test/**/*.test.ts'],
+          exclude: [BROWSER_ONLY, E2E],
+        },
+      },
+      {
+        extends: true,
+        // Named in files that a browser test imports, but only ever loaded in Node.
+        optimizeDeps: { exclude: ['webgpu', '@sparticuz/chromium', 'sharp'] },
+        test: {
+          name: 'browser',
+          include: [BOTH, BROWSER_ONLY],
+          exclude: [NODE_ONLY, E2E],
+          browser: {
+            enabled: true,
+            headless: true,
+            screenshotFailures: false,
+            provider: playwright({ launchOptions: launchOptions() }),
+            instances: [{ browser: 'chromium' }],
+          },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'e2e',
+          environment: 'node',
+          pool: 'forks',
+          include: ['test/e2e/**/*.test.ts'],
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+        },
+      },
+    ],
+  },
+});
+
+/** Only unpacks a browser when one is needed: `vitest --project node` stays quick. */
+function launchOptions(): ReturnType<typeof chromiumLaunch> | Record<string, never> {
+  const chosen = process.argv.flatMap((word, index, words) => (word.startsWith('--project=') ? [word.slice(10)] : word === '--project' ? [words[index + 1]] : []));
+  return chosen.length > 0 && !chosen.includes('browser') ? {} : chromiumLaunch();
+}
