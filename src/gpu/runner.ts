@@ -49,8 +49,11 @@ export class Runner {
     this.#encoder.copyBufferToBuffer(source, sourceOffset, target, targetOffset, byteLength);
   }
 
-  /** Submits what was added. Resolves when there is room for the next submission, not when the work is done. */
-  async flush(): Promise<void> {
+  /**
+   * Submits what was added. Resolves when there is room for the next submission, not when the work is done.
+   * @param submitted called right behind the submission, e.g. to map what it copied.
+   */
+  async flush(submitted?: () => void): Promise<void> {
     this.#signal?.throwIfAborted();
     if (!this.#encoder) return;
     this.#endPass();
@@ -59,6 +62,7 @@ export class Runner {
     const idle = this.#inFlight.length === 0;
     this.device.queue.submit([this.#encoder.finish()]);
     this.submissions++;
+    submitted?.();
     this.#encoder = null;
     this.#work = 0;
     const done = this.device.queue.onSubmittedWorkDone().then(() => {
