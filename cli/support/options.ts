@@ -1,0 +1,96 @@
+import { parseArgs } from 'node:util';
+import { RudolphError } from '../../src/errors';
+
+/** What a command takes: option names without dashes. */
+export interface OptionSpec {
+  /** Options followed by a value. */
+  readonly values?: readonly string[];
+  /** Switches. */
+  readonly flags?: readonly string[];
+  /** What the words without dashes are, for messages ("texts"); absent: none are allowed. */
+  readonly positionals?: string;
+}
+
+/** Inclusive limits of a number. */
+export interface Range {
+  readonly min?: number;
+  readonly max?: number;
+}
+
+/**
+ * A command's parsed arguments, read with checks: every method throws a RudolphError `bad-input` that names the option,
+ * what was found and what is expected. `--` ends the options.
+ *
+ * ```ts
+ * const options = new Options(args, { values: ['model', 'count'], flags: ['json'], positionals: 'texts' });
+ * const count = options.integer('count', { min: 1, max: 64 }) ?? 4;
+ * ```
+ */
+export class Options {
+  readonly #values: Record<string, string | boolean | undefined>;
+  readonly positionals: readonly string[];
+
+  constructor(args: readonly string[], spec: OptionSpec) {
+    const options: Record<string, { type: 'string' | 'boolean' }> = {};
+    for (const name of spec.values ?? []) options[name] = { type: 'string' };
+    for (const name of spec.flags ?? []) options[name] = { type: 'boolean' };
+    try {
+      const parsed = parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
+      this.#values = parsed.values as Record<string, string | boolean | undefined>;
+      this.positionals = parsed.positionals;
+    } catch (error) {
+      throw new RudolphError('bad-input', (error as Error).message);
+    }
+    if (spec.positionals === undefined && this.positionals.length > 0) {
+      throw new RudolphError('bad-input', `"${this.positionals[0]}" belongs to no option (words with spaces need quotes)`);
+    }
+  }
+
+  /** Whether a switch is set. */
+  flag(name: string): boolean {
+    return this.#values[name] === true;
+  }
+
+  /** An option's value, or undefined. An empty value counts as a value. */
+  string(name: string): string | undefined {
+    const value = this.#values[name];
+    return typeof value === 'string' ? value : undefined;
+  }
+
+  /** A value that must be given. `what` says what it is: "--model is missing: the folder of a web model". */
+  required(name: string, what: string): string {
+    const value = this.string(name);
+    if (value === undefined || value === '') throw new RudolphError('bad-input', `--${name} is missing: ${what}`);
+    return value;
+  }
+
+  /** One of several words. */
+  choice<T extends string>(name: string, choices: readonly T[]): T | undefined {
+    const value = this.string(name);
+    if (value === undefined || choices.includes(value as T)) return value as T | undefined;
+    throw new RudolphError('bad-input', `--${name} is "${value}"; it can be ${choices.join(', ')}`);
+  }
+
+  /** A whole number within limits. */
+  integer(name: string, range: Range = {}): number | undefined {
+    const text = this.string(name);
+    if (text === undefined) return undefined;
+    const value = /^[+-]?\d+$/.test(text) ? Number(text) : NaN;
+    return check(name, text, value, Number.isSafeInteger(value), 'a whole number', range);
+  }
+
+  /** A number within limits. */
+  number(name: string, range: Range = {}): number | undefined {
+    const text = this.string(name);
+    if (text === undefined) return undefined;
+    const value = text.trim() === '' ? NaN : Number(text);
+    return check(name, text, value, Number.isFinite(value), 'a number', range);
+  }
+}
+
+function check(name: string, text: string, value: number, valid: boolean, kind: string, { min, max }: Range): number {
+  if (valid && value >= (min ?? -Infinity) && value <= (max ?? Infinity)) return value;
+  const limits =
+    min !== undefined && max !== undefined ? ` from ${min} to ${max}` : min !== undefined ? ` of at least ${min}` : max !== undefined ? ` of at most ${max}` : '';
+  throw new RudolphError('bad-input', `--${name} is "${text}"; expected ${kind}${limits}`);
+}
