@@ -15,8 +15,6 @@ export interface AdapterDescription {
 export interface Variants {
   /** Weights are read as native `f16` (needs `shader-f16`); arithmetic stays f32. */
   readonly f16: boolean;
-  /** Sums over a workgroup use subgroup operations (needs `subgroups`). */
-  readonly subgroups: boolean;
 }
 
 export interface Gpu {
@@ -54,17 +52,14 @@ export async function requestGpu(api: GPU | undefined, options: GpuOptions = {})
     );
   }
   const choice = options.variants ?? 'auto';
-  const can: Variants = { f16: adapter.features.has('shader-f16'), subgroups: adapter.features.has('subgroups') };
+  const can: Variants = { f16: adapter.features.has('shader-f16') };
   const variants: Variants =
-    choice === 'auto' ? can : choice === 'base' ? { f16: false, subgroups: false } : { f16: choice.f16 ?? false, subgroups: choice.subgroups ?? false };
-  for (const name of ['f16', 'subgroups'] as const) {
-    if (variants[name] && !can[name]) {
-      throw new RudolphError('no-webgpu', `the ${name} variant was asked for, but this adapter cannot do it`, { variant: name });
-    }
+    choice === 'auto' ? can : choice === 'base' ? { f16: false } : { f16: choice.f16 ?? false };
+  if (variants.f16 && !can.f16) {
+    throw new RudolphError('no-webgpu', 'the f16 variants were asked for, but this adapter has no shader-f16', { variant: 'f16' });
   }
   const requiredFeatures: GPUFeatureName[] = [];
   if (variants.f16) requiredFeatures.push('shader-f16');
-  if (variants.subgroups) requiredFeatures.push('subgroups');
   const device = await adapter.requestDevice({ label: 'rudolph', requiredFeatures });
   const info = adapter.info;
   return {

@@ -114,7 +114,7 @@ export async function generate(transformer: Transformer, sampler: Sampler, reque
         looked = now;
         const drawn = known + 1;
         await tap.sample(runner, ([tokenData, doneData]) => {
-          if (request.stream === 'text') allDone = doneData!.every((flag) => flag !== 0);
+          if (request.stream === 'text') allDone = doneData!.subarray(0, candidates).every((flag) => flag !== 0);
           onTokens?.(split(tokenData!), drawn);
         });
       }

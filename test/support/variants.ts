@@ -1,12 +1,11 @@
 import type { Variants } from '../../src/gpu/device';
 import { testApi } from './gpu';
 
-const BASE: Variants = { f16: false, subgroups: false };
+const BASE: Variants = { f16: false };
 
-/** "base", "f16", "subgroups", "f16+subgroups": for test titles. */
+/** "base" or "f16": for test titles. */
 export function variantName(variants: Variants): string {
-  const names = (['f16', 'subgroups'] as const).filter((name) => variants[name]);
-  return names.join('+') || 'base';
+  return variants.f16 ? 'f16' : 'base';
 }
 
 /**
@@ -21,16 +20,12 @@ export async function testVariants(): Promise<{ readonly name: string; readonly 
   const adapter = await (await testApi()).requestAdapter();
   if (!adapter) throw new Error('no WebGPU adapter: GPU tests cannot run');
   const f16 = adapter.features.has('shader-f16');
-  const subgroups = adapter.features.has('subgroups');
   const inNode = typeof document === 'undefined';
   if (!f16 && inNode && process.env['RUDOLPH_REQUIRE_F16'] === '1') {
     throw new Error('RUDOLPH_REQUIRE_F16=1, but this adapter has no shader-f16 (lavapipe of Mesa 25 has it)');
   }
   if (!f16) console.warn('skipped: the f16 variants, this adapter has no shader-f16');
-  if (!subgroups) console.warn('skipped: the subgroups variants, this adapter has no subgroups');
   const sets: Variants[] = [BASE];
-  if (f16) sets.push({ f16: true, subgroups: false });
-  if (subgroups) sets.push({ f16: false, subgroups: true });
-  if (f16 && subgroups) sets.push({ f16: true, subgroups: true });
+  if (f16) sets.push({ f16: true });
   return sets.map((variants) => ({ name: variantName(variants), variants }));
 }

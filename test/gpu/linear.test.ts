@@ -1,0 +1,64 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Arena } from '../../src/gpu/buffers';
+import type { Gpu } from '../../src/gpu/device';
+import { recordLinear } from '../../src/model/linear';
+import { runAndRead, uploadMatrix, uploadVector } from '../support/arrays';
+import { expectClose, randomArray } from '../support/compare';
+import { openGpu } from '../support/gpu';
+import { testVariants } from '../support/variants';
+import { gelu, linear } from '../twins/transformer';
+
+describe.each(await testVariants())('matvec and matmul, $name', ({ variants }) => {
+  let gpu: Gpu;
+  beforeAll(async () => {
+    gpu = await openGpu({ variants });
+  });
+  afterAll(() => gpu.dispose());
+
+  // Rows on both sides of every switch of kernel or tile; widths that are no multiple of a tile.
+  test.each([
+    [1, 8, 1],
+    [1, 120, 37],
+    [2, 256, 64],
+    [3, 120, 360],
+    [5, 64, 9],
+    [8, 120, 100],
+    [9, 120, 33],
+    [32, 64, 64],
+    [33, 120, 65],
+    [70, 88, 130],
+  ])('%i rows, K %i, %i columns', async (rows, inputs, columns) => {
+    const arena = new Arena(gpu.device);
+    try {
+      const x = randomArray(1, rows * inputs);
+      const bias = randomArray(2, columns);
+      const { tensor: weight, rounded } = uploadMatrix(arena, 'weight', randomArray(3, columns * inputs), columns, inputs);
+      for (const output of ['plain', 'gelu'] as const) {
+        const y = arena.buffer('y', rows * columns * 4);
+        const dispatches = await recordLinear(gpu, arena, {
+          label: 'test',
+          x: arena.upload('x', x),
+          rows,
+          weight,
+          bias: uploadVector(arena, 'bias', bias),
+          output,
+          outputBindings: [y],
+        });
+        const expected = linear(x, rows, rounded, bias, inputs);
+        // f32 sums of K products in −1…1 against f64: about √K · 6e-8, with room for another order.
+        expectClose(await runAndRead(gpu, dispatches, y, rows * columns), output === 'gelu' ? expected.map(gelu) : expected, 2e-5, output);
+      }
+    } finally {
+      arena.dispose();
+    }
+  });
+
+  test('refuses a weight whose rows are not whole chunks', async () => {
+    const arena = new Arena(gpu.device);
+    const { tensor: weight } = uploadMatrix(arena, 'weight', randomArray(3, 12 * 4), 4, 12);
+    const bias = uploadVector(arena, 'bias', randomArray(2, 4));
+    const spec = { label: 'odd', x: arena.buffer('x', 64), rows: 1, weight, bias, output: 'plain' as const, outputBindings: [] };
+    await expect(recordLinear(gpu, arena, spec)).rejects.toThrow('odd: x of 64 bytes as [1, 12], row stride 16; K must be a multiple of 8');
+    arena.dispose();
+  });
+});
