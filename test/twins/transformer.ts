@@ -51,3 +51,28 @@ export function attend(
   });
   return out;
 }
+
+export interface TwinGeometry {
+  readonly left: number;
+  readonly side: number;
+  readonly right: number;
+  readonly kernel: number;
+  readonly rightSeesLeft: boolean;
+}
+
+/** Positions that the query at `position` attends to, straight from the masks' definition: every earlier key is asked. */
+export function allowedKeys(g: TwinGeometry, kind: 'row' | 'column' | 'conv', position: number): number[] {
+  const imageEnd = g.left + g.side ** 2;
+  const sees = (key: number): boolean => {
+    if (position < g.left) return true;
+    if (position >= imageEnd) return key >= g.left || g.rightSeesLeft;
+    if (key < g.left) return true;
+    const q = position - g.left;
+    const k = key - g.left;
+    if (kind === 'row') return q - k <= g.side;
+    if (kind === 'column') return q % g.side === k % g.side;
+    const half = Math.floor(g.kernel / 2);
+    return Math.floor(q / g.side) - Math.floor(k / g.side) <= half && Math.abs((q % g.side) - (k % g.side)) <= half;
+  };
+  return Array.from({ length: position + 1 }, (_, key) => key).filter(sees);
+}
