@@ -4,7 +4,7 @@
 // An implicit GEMM: a workgroup computes a tile of (4·THREADS_M pixels) × (4·THREADS_N channels), each thread 4 × 4 of it,
 // walking K = kernel²·channels in steps of 16. Channels come in eights, so eight consecutive k share a tap.
 // Dispatch (ceil(y_stride / 4·THREADS_N), ceil((end_pixel − first_pixel) / 4·THREADS_M), 1).
-// w: parts/conv_weights_*.wgsl, conv_weight8(row, k, row_stride).
+// w: parts/weights_*.wgsl; a row of w is `row_chunks` chunks of eight.
 override THREADS_M: u32 = 8;
 override THREADS_N: u32 = 8;
 override ACCUMULATE: bool = false;
@@ -19,7 +19,7 @@ struct Params {
   pad: u32,         // pixels of zeros before the first row and column
   stride: u32,
   enlarge: u32,     // 1: every pixel of x stands for 2 × 2
-  row_stride: u32,  // of w
+  row_chunks: u32,  // chunks of eight from one row of w to the next
   y_width: u32,
   y_stride: u32,    // f32 from one pixel to the next; channels from y_channels on are written as 0
   y_channels: u32,
@@ -47,7 +47,7 @@ fn input8(p: u32, k: u32) -> array<vec4<f32>, 2> {
   let sy = row - params.pad;
   let sx = column - params.pad;
   let inside = p < params.end_pixel && tap < params.kernel * params.kernel
-    && sy < params.x_height << params.enlarge && sx < params.x_width << params.enlarge;
+    && sy < (params.x_height << params.enlarge) && sx < (params.x_width << params.enlarge);
   if (!inside) {
     return array<vec4<f32>, 2>(vec4<f32>(), vec4<f32>());
   }
@@ -82,12 +82,12 @@ fn main(
         let n = (load - x_loads) % tile_n;
         let k8 = (load - x_loads) / tile_n;
         let k = k0 + 8u * k8;
-        var values = array<vec4<f32>, 2>(vec4<f32>(), vec4<f32>());
+        var values = Weights8(vec4<f32>(), vec4<f32>());
         if (channel0 + n < params.y_channels && k < k_end) {
-          values = conv_weight8(channel0 + n, k, params.row_stride);
+          values = weights8((channel0 + n) * params.row_chunks + k / 8u);
         }
-        w_tile[2u * k8 * tile_n + n] = values[0];
-        w_tile[(2u * k8 + 1u) * tile_n + n] = values[1];
+        w_tile[2u * k8 * tile_n + n] = values.low;
+        w_tile[(2u * k8 + 1u) * tile_n + n] = values.high;
       }
     }
     workgroupBarrier();

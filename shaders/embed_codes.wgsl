@@ -1,6 +1,6 @@
 // y[p, c] = table[codes[p], c]: the codebook's vectors in the place of its indices.
 // One thread for eight channels of a pixel. Dispatch: ceil(pixels · stride / 8 / WORKGROUP) workgroups in x and y.
-// table: parts/conv_weights_*.wgsl, conv_weight8(row, k, row_stride); its rows are zero-padded to `stride`.
+// table: parts/weights_*.wgsl; its rows are zero-padded to `stride`.
 override WORKGROUP: u32 = 64;
 
 struct Params { pixels: u32, stride: u32 } // stride: channels rounded up to a multiple of 8, also the table's row stride
@@ -20,7 +20,7 @@ fn main(
   if (item >= params.pixels * eights) {
     return;
   }
-  let values = conv_weight8(codes[item / eights], 8u * (item % eights), params.stride);
-  y[2u * item] = values[0];
-  y[2u * item + 1u] = values[1];
+  let values = weights8(codes[item / eights] * eights + item % eights);
+  y[2u * item] = values.low;
+  y[2u * item + 1u] = values.high;
 }
