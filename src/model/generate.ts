@@ -1,12 +1,10 @@
 import { Arena, readBack } from '../gpu/buffers';
 import { Runner } from '../gpu/runner';
 import { KeyValueCache } from './cache';
-import type { Sampler } from './sampler';
+import { NO_TOKEN, type Sampler } from './sampler';
 import { TokenTap } from './tokenTap';
 import type { Transformer } from './transformer';
 
-/** Marks a position of `forced` that is sampled. */
-export const SAMPLED = 0xffffffff;
 /** A text step looks at its `done` flags this often; with two submissions in flight, at most 8 tokens run ahead. */
 const TEXT_STEPS_PER_SUBMISSION = 4;
 const PREVIEW_EVERY_MS = 120;
@@ -25,7 +23,7 @@ export interface GenerateRequest {
   /** Text only: ids from here on count as the end, id 3. */
   readonly endFrom?: number;
   readonly sampling: { readonly seed: number; readonly topK: number; readonly topP: number; readonly temperature: number };
-  /** [sequence length]: ids that are not sampled but given; SAMPLED elsewhere. */
+  /** [sequence length]: ids that are not sampled but given; NO_TOKEN elsewhere. */
   readonly forced?: Uint32Array<ArrayBuffer>;
   readonly signal?: AbortSignal;
   /** Tokens of all candidates so far ([candidates][end − prefix], `known` of them drawn), now and then. */
@@ -58,7 +56,7 @@ export async function generate(transformer: Transformer, sampler: Sampler, reque
     const prefixTokens = arena.upload('prefix', padded(request.prefix, sequenceLength));
     const tokens = arena.buffer('tokens', candidates * sequenceLength * 4);
     const state = arena.buffer('state', (4 + candidates) * 4); // zeros: position 0, every sequence continues prefix 0
-    const forced = arena.upload('forced', request.forced ?? new Uint32Array(sequenceLength).fill(SAMPLED));
+    const forced = arena.upload('forced', request.forced ?? new Uint32Array(sequenceLength).fill(NO_TOKEN));
     const done = arena.buffer('done', candidates * 4);
     const rows = { prefix: 1, step: candidates };
     const logits = arena.buffer('logits', candidates * classes * 4);

@@ -18,8 +18,15 @@ export interface TextToImageOptions extends SamplingOptions {
   readonly specialToken?: string | null;
 }
 
+/** Something the user should know about a result that is nevertheless valid, e.g. that the prompt was cut. */
+export interface NoticeEvent {
+  readonly type: 'notice';
+  readonly message: string;
+}
+
 /** What `textToImage` tells while it works. */
 export type TextToImageEvent =
+  | NoticeEvent
   | { readonly type: 'progress'; readonly stage: 'prompt' | 'tokens' | 'pictures'; readonly done: number; readonly total: number }
   /** One pixel a token, d×d, in the mean colour of its code; tokens not drawn yet are transparent. One a candidate. */
   | { readonly type: 'preview'; readonly images: readonly RgbaImage[] }
@@ -41,6 +48,7 @@ export interface CaptionOptions extends SamplingOptions {
 }
 
 export type CaptionEvent =
+  | NoticeEvent
   | { readonly type: 'progress'; readonly stage: 'image' | 'prompt' | 'tokens'; readonly done: number; readonly total: number }
   /** The drafts as far as they are written. */
   | { readonly type: 'drafts'; readonly texts: readonly string[] };
@@ -50,7 +58,7 @@ export interface CaptionResult {
   readonly texts: readonly string[];
   /** How many drafts ended in each of `texts`. */
   readonly counts: readonly number[];
-  /** Right-text ids of each of `texts`, from the first token behind the template to the one before the closing 3. */
+  /** Ids of each of `texts`, template included, without 2, the special token and the closing 3. */
   readonly tokens: readonly (readonly number[])[];
   readonly seed: number;
 }

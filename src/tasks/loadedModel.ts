@@ -1,0 +1,194 @@
+import { RudolphError } from '../errors';
+import type { ComponentName, Manifest } from '../format/manifest';
+import type { ModelSource } from '../format/modelSource';
+import { readBack } from '../gpu/buffers';
+import type { Gpu } from '../gpu/device';
+import type { RgbaImage } from '../image/image';
+import { ImageTokenizer } from '../model/imageTokenizer';
+import { Sampler } from '../model/sampler';
+import { Transformer } from '../model/transformer';
+import { type LoadProgress, Weights } from '../model/weights';
+import { Tokenizer } from '../text/tokenizer';
+
+const BOS = 2;
+const END = 3;
+/** Fetched at once; the encoder follows when the first picture has to be read, so that a page that only draws never loads it. */
+const FIRST: readonly ComponentName[] = ['transformer', 'imageDecoder'];
+
+export interface LoadOptions {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: LoadProgress) => void;
+}
+
+export interface LeftPrompt {
+  /** [L], zero-padded. */
+  readonly ids: readonly number[];
+  /** Tokens before cutting, and how many of them did not fit. */
+  readonly length: number;
+  readonly cut: number;
+}
+
+/** A model on a device: what the tasks work with. */
+export class LoadedModel {
+  readonly gpu: Gpu;
+  readonly manifest: Manifest;
+  readonly transformer: Transformer;
+  readonly sampler: Sampler;
+  readonly tokenizer: Tokenizer;
+  /** Decodes; encoding needs `encoder`. */
+  readonly images: ImageTokenizer;
+  readonly #source: ModelSource;
+  readonly #weights: Weights[];
+  /** (codes, 3) mean RGB of each code's patch, or null when the model has none. */
+  readonly #meanColours: Uint8Array | null;
+  readonly #onProgress: LoadOptions['onProgress'];
+  #encoder: Promise<ImageTokenizer> | null = null;
+  #disposed = false;
+
+  private constructor(
+    gpu: Gpu,
+    source: ModelSource,
+    parts: { transformer: Transformer; sampler: Sampler; tokenizer: Tokenizer; images: ImageTokenizer; weights: Weights; meanColours: Uint8Array | null },
+    onProgress: LoadOptions['onProgress'],
+  ) {
+    this.gpu = gpu;
+    this.manifest = source.manifest;
+    this.transformer = parts.transformer;
+    this.sampler = parts.sampler;
+    this.tokenizer = parts.tokenizer;
+    this.images = parts.images;
+    this.#source = source;
+    this.#weights = [parts.weights];
+    this.#meanColours = parts.meanColours;
+    this.#onProgress = onProgress;
+  }
+
+  /** Streams the weights to the device. @throws RudolphError of the source, or `unsupported` / `bad-model`. */
+  static async load(gpu: Gpu, source: ModelSource, options: LoadOptions = {}): Promise<LoadedModel> {
+    const { manifest } = source;
+    const components = FIRST.filter((name) => name === 'transformer' || manifest.components[name]);
+    const tokenizer = await loadTokenizer(source, options.signal);
+    const weights = await Weights.load(gpu.device, source, components, options);
+    try {
+      const transformer = Transformer.create(gpu, manifest.config, weights);
+      const sampler = await Sampler.create(gpu);
+      const images = await ImageTokenizer.create(gpu, weights, manifest);
+      const name = 'quantize.mean_colours';
+      const codes = manifest.imageTokenizer?.codes ?? 0;
+      const meanColours = weights.has(name)
+        ? new Uint8Array(await readBack(gpu.device, weights.tensor(name, [codes, 3]).buffer)).subarray(0, codes * 3)
+        : null;
+      return new LoadedModel(gpu, source, { transformer, sampler, tokenizer, images, weights, meanColours }, options.onProgress);
+    } catch (error) {
+      weights.dispose();
+      throw error;
+    }
+  }
+
+  /** The image tokenizer with its encoder, which is loaded at the first call. */
+  encoder(signal?: AbortSignal): Promise<ImageTokenizer> {
+    this.#encoder ??= this.#loadEncoder(signal).catch((error: unknown) => {
+      this.#encoder = null;
+      throw error;
+    });
+    return this.#encoder;
+  }
+
+  /** E: ids from here on are special tokens or pads. */
+  get bpeVocabulary(): number {
+    const { textVocabulary, leftLength, textSpecialTokens } = this.manifest.config;
+    return textVocabulary - leftLength - textSpecialTokens;
+  }
+
+  /** `[2] + [special] + ids + [3]`, zero-padded to L, cut at the end without restoring the 3 (upstream's `encode_text`). */
+  leftPrompt(text: string, special: string | null): LeftPrompt {
+    const all = [BOS, ...this.#special(special), ...this.#encode(text), END];
+    const { leftLength } = this.manifest.config;
+    const ids = all.slice(0, leftLength);
+    while (ids.length < leftLength) ids.push(0);
+    return { ids, length: all.length, cut: Math.max(0, all.length - leftLength) };
+  }
+
+  /**
+   * `[2] + [special] + ids`, to be continued: no closing 3.
+   * @throws RudolphError `bad-input` when it leaves no room for an answer.
+   */
+  rightPrompt(template: string, special: string | null): { readonly ids: readonly number[]; readonly textIds: readonly number[] } {
+    const textIds = this.#encode(template);
+    const ids = [BOS, ...this.#special(special), ...textIds];
+    const { rightLength } = this.manifest.config;
+    if (ids.length >= rightLength) {
+      throw new RudolphError('bad-input', `the template takes ${ids.length} of the right text's ${rightLength} positions and leaves no room for an answer; use a shorter one`);
+    }
+    return { ids, textIds };
+  }
+
+  /** Text of BPE ids; pads, bos, eos and everything above the BPE vocabulary are left out. */
+  decodeText(ids: readonly number[]): string {
+    return this.tokenizer.decode(ids.filter((id) => id > END && id < this.bpeVocabulary));
+  }
+
+  /** One pixel a token in the code's mean colour, tokens from `known` on transparent; null when the model has no table of colours. */
+  preview(codes: ArrayLike<number>, known: number): RgbaImage | null {
+    const colours = this.#meanColours;
+    if (!colours) return null;
+    const side = this.manifest.config.imageSide;
+    const data = new Uint8ClampedArray(side * side * 4);
+    for (let t = 0; t < Math.min(known, side * side); t++) {
+      data.set(colours.subarray(codes[t]! * 3, codes[t]! * 3 + 3), t * 4);
+      data[t * 4 + 3] = 255;
+    }
+    return { width: side, height: side, data };
+  }
+
+  /** Frees all GPU memory of the model; the device stays. */
+  dispose(): void {
+    this.#disposed = true;
+    this.transformer.dispose();
+    this.images.dispose();
+    void this.#encoder?.then((encoder) => encoder.dispose(), () => undefined);
+    for (const weights of this.#weights) weights.dispose();
+  }
+
+  async #loadEncoder(signal: AbortSignal | undefined): Promise<ImageTokenizer> {
+    const weights = await Weights.load(this.gpu.device, this.#source, ['imageEncoder'], {
+      ...(signal ? { signal } : {}),
+      ...(this.#onProgress ? { onProgress: this.#onProgress } : {}),
+    });
+    if (this.#disposed) {
+      weights.dispose();
+      throw new RudolphError('unsupported', 'the model was disposed of');
+    }
+    this.#weights.push(weights);
+    return ImageTokenizer.create(this.gpu, weights, this.manifest);
+  }
+
+  #encode(text: string): number[] {
+    return this.tokenizer.encode(text.toLowerCase().trim());
+  }
+
+  /** The id of a special token as a list; empty for null and, by default, for models that have none (350M_v1). */
+  #special(name: string | null): number[] {
+    const { specialTokens } = this.manifest;
+    if (name === null || specialTokens === null) return [];
+    const id = specialTokens[name];
+    if (id === undefined) {
+      throw new RudolphError('unsupported', `the model has no special token ${name}; it has ${Object.keys(specialTokens).join(', ')}`, { token: name });
+    }
+    return [id];
+  }
+}
+
+async function loadTokenizer(source: ModelSource, signal?: AbortSignal): Promise<Tokenizer> {
+  const { manifest } = source;
+  const component = manifest.components.tokenizer;
+  const entry = manifest.tensors.find((tensor) => tensor.name === 'bpe.model');
+  if (!component || !entry) throw new RudolphError('bad-model', `the model ${manifest.name} has no tokenizer`);
+  const stream = new Uint8Array(component.byteLength);
+  let start = 0;
+  for (const shard of component.shards) {
+    stream.set(new Uint8Array(await source.shard(shard, signal)), start);
+    start += shard.byteLength;
+  }
+  return Tokenizer.parse(stream.subarray(entry.offset, entry.offset + entry.byteLength));
+}
