@@ -20,9 +20,11 @@ from .budget import Clock, Log, learning_rate, save
 from .scenes import SIDE, random_scene, render
 from .vqgan import VQGAN
 
+# 64 channels at full size, not 32: GroupNorm has 32 groups, so with 32 channels the decoder's last one would take each
+# channel's mean away, and with it the colour of a plain background.
 CONFIG = {
     "double_z": False, "z_channels": 32, "resolution": SIDE, "in_channels": 3, "out_ch": 3, "ch": 32,
-    "ch_mult": [1, 1, 2, 4], "num_res_blocks": 1, "attn_resolutions": [SIDE // 8], "dropout": 0.0,
+    "ch_mult": [2, 2, 2, 4], "num_res_blocks": 1, "attn_resolutions": [SIDE // 8], "dropout": 0.0,
     "n_embed": 1024, "embed_dim": 32,
 }  # fmt: skip
 
@@ -42,6 +44,17 @@ def batch(rng: random.Random, count: int, side: int) -> Tensor:
             picture = picture[y : y + side, x : x + side]
         pictures.append(picture)
     return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous()
+
+
+def rows(z: Tensor) -> Tensor:
+    """[B, d, h, w] -> [B * h * w, d]"""
+    return z.permute(0, 2, 3, 1).flatten(0, 2)
+
+
+@torch.no_grad()
+def latents(model: VQGAN, images: Tensor) -> Tensor:
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        return rows(model.latents(images)).float()
 
 
 class Codebook:
@@ -70,7 +83,7 @@ class Codebook:
         self.count.mul_(self.decay).add_(hits, alpha=1 - self.decay)
         self.sum.mul_(self.decay).add_(sums, alpha=1 - self.decay)
         if restart:
-            dead = (self.count < 0.02).nonzero().squeeze(1)
+            dead = (self.count < 0.015).nonzero().squeeze(1)[: len(latents) // 4]
             if len(dead):
                 error = (latents - self.embed[codes]).square().sum(1)
                 fresh = latents[torch.multinomial(error + 1e-9, len(dead))]
@@ -111,6 +124,7 @@ def main() -> None:
     rng = random.Random(0)
 
     model = VQGAN(CONFIG)
+    model.initialise()
     model.quantize.requires_grad_(False)
     codebook = Codebook(model.quantize.embed.weight.data)
     weights = [p for p in model.parameters() if p.requires_grad]
@@ -130,20 +144,20 @@ def main() -> None:
     while clock.share < 1:
         share = clock.share
         for group in optimiser.param_groups:
-            group["lr"] = learning_rate(share, arguments.rate)
-        whole = share > 0.75
-        images = batch(rng, 4 if whole else 12, SIDE if whole else 64)
+            group["lr"] = learning_rate(share, arguments.rate, warmup=0.005)
+        whole = share > 0.8
+        images = batch(rng, 3 if whole else 8, SIDE if whole else 64)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             z = model.latents(images)
         z = z.float()
         loss = torch.zeros(())
         quantised, codes = z, None
-        if share > 0.05:
-            flat = z.detach().permute(0, 2, 3, 1).flatten(0, 2)
+        if share > 0.1:
+            flat = rows(z.detach())
             if not codebook.seeded:
-                codebook.seed(flat)
+                codebook.seed(torch.cat([latents(model, batch(rng, 8, 64)) for _ in range(24)]))
             codes = codebook.nearest(flat)
-            codebook.update(flat, codes, restart=step % 20 == 0 and share < 0.8)
+            codebook.update(flat, codes, restart=step % 20 == 0 and share < 0.85)
             hard = codebook.embed[codes].view(len(z), *z.shape[2:], -1).permute(0, 3, 1, 2)
             commitment = F.mse_loss(z, hard)
             loss = loss + 0.25 * commitment

@@ -1,0 +1,98 @@
+"""Training samples: a pool of encoded scenes that grows while training, and batches of token ids drawn from it."""
+
+import random
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .bpe import BPE
+from .captions import caption, without_yo
+from .rudolph import LT_I2T, LT_T2I, LT_T2T, LT_UNK, RT_I2T, RT_UNK, Config, prompt
+from .scenes import Scene, random_scene, render
+from .vqgan import VQGAN
+
+TEMPLATE = "на картинке"  # upstream's caption template
+
+
+def encode(vqgan: VQGAN, scenes: list[Scene]) -> Tensor:
+    """Scenes -> codes [B, I]. The codebook's distances stay in float32, the rest may be bfloat16."""
+    images = torch.from_numpy(np.stack([render(scene) for scene in scenes])).permute(0, 3, 1, 2).contiguous()
+    with torch.inference_mode():
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            latents = vqgan.latents(images)
+        return vqgan.quantize.proj(latents.float()).argmax(1).flatten(1)
+
+
+class Pool:
+    """Scenes by seed, with their codes. A quarter of the seeds jitters by single pixels, for captions only."""
+
+    def __init__(self, vqgan: VQGAN, capacity: int, image_length: int):
+        self.vqgan, self.codes, self.size = vqgan, torch.zeros(capacity, image_length, dtype=torch.int16), 0
+
+    @staticmethod
+    def scene(seed: int) -> Scene:
+        return random_scene(random.Random(seed), step=1 if seed % 4 == 0 else 4)
+
+    def grow(self, count: int) -> None:
+        count = min(count, len(self.codes) - self.size)
+        if count:
+            scenes = [self.scene(seed) for seed in range(self.size, self.size + count)]
+            self.codes[self.size : self.size + count] = encode(self.vqgan, scenes).to(torch.int16)
+            self.size += count
+
+    def draw(self, rng: random.Random, count: int, gridded: bool) -> tuple[list[Scene], Tensor]:
+        seeds = []
+        while len(seeds) < count:
+            seed = rng.randrange(self.size)
+            if not gridded or seed % 4:
+                seeds.append(seed)
+        return [self.scene(seed) for seed in seeds], self.codes[seeds].long()
+
+
+class Sampler:
+    """Batches of the three tasks. Special ids are replaced by the unknown ones in a quarter of the samples, as FBC2 did."""
+
+    def __init__(self, config: Config, bpe: BPE, rng: random.Random):
+        self.config, self.bpe, self.rng = config, bpe, rng
+
+    def _special(self, known: int, unknown: int) -> int:
+        return unknown if self.rng.random() < 0.25 else known
+
+    def _ids(self, text: str) -> list[int]:
+        return self.bpe.encode(without_yo(text) if self.rng.random() < 0.1 else text)
+
+    def _left(self, special: int, text: str) -> list[int]:
+        return prompt(self.config, special, self._ids(text), self.config.l_text_seq_length)
+
+    def text_to_image(self, scenes: list[Scene]) -> Tensor:
+        """-> left [B, L]. A few prompts are empty, for guidance."""
+        rows = []
+        for scene in scenes:
+            if self.rng.random() < 0.04:
+                rows.append(self._left(LT_UNK, ""))
+            else:
+                rows.append(self._left(self._special(LT_T2I, LT_UNK), caption(self.rng, scene)))
+        return torch.tensor(rows)
+
+    def image_to_text(self, scenes: list[Scene]) -> tuple[Tensor, Tensor]:
+        """-> left [B, L], right [B, <= R], cut to the longest text."""
+        left, right = [], []
+        for scene in scenes:
+            left.append(self._left(self._special(LT_I2T, LT_UNK), ""))
+            text = caption(self.rng, scene, keep=0.7)
+            # Without the template now and then: texts to rank come without it.
+            text = f"{TEMPLATE} {text}" if self.rng.random() < 0.85 else text
+            special = self._special(RT_I2T, RT_UNK)
+            right.append(prompt(self.config, special, self.bpe.encode(text), self.config.r_text_seq_length))
+        texts = torch.tensor(right)
+        return torch.tensor(left), texts[:, : int((texts != 0).sum(1).max())]
+
+    def text_to_text(self, scenes: list[Scene]) -> Tensor:
+        """-> left [B, L]"""
+        rows = []
+        for scene in scenes:
+            text = caption(self.rng, scene)
+            text = f"{TEMPLATE} {text}" if self.rng.random() < 0.3 else text
+            rows.append(self._left(self._special(LT_T2T, LT_UNK), text))
+        return torch.tensor(rows)
