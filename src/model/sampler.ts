@@ -1,0 +1,178 @@
+import { RudolphError } from '../errors';
+import { Arena, readBack } from '../gpu/buffers';
+import type { Gpu } from '../gpu/device';
+import { type Binding, type Dispatch, f32, type Kernel, packParams } from '../gpu/kernel';
+
+/** In `forced`: draw here. In `tokens` and ids: none. */
+export const NO_TOKEN = 0xffffffff;
+
+/** The filter keeps the class in 16 bits. */
+const MOST_CLASSES = 65536;
+/** The kernel's 1/temperature is at most this: below T = 1e-6 a draw is greedy anyway. */
+const LARGEST_INVERSE_TEMPERATURE = 1e6;
+
+/** How a token is drawn: logits / temperature, then top-k (ties with the k-th stay), then top-p (the class that crosses p stays). */
+export interface Filter {
+  /** Keep the k largest; 0 keeps all, 1 is greedy. */
+  readonly topK: number;
+  /** Keep the most likely until their probabilities exceed p; 1 keeps all. */
+  readonly topP: number;
+  /** Above 0. */
+  readonly temperature: number;
+}
+
+export interface SampleSpec extends Filter {
+  /** (logitsRows, rowStride) f32. */
+  readonly logits: Binding;
+  /** Candidate c reads row c mod logitsRows: one row serves all after a shared prefill. */
+  readonly logitsRows: number;
+  readonly rowStride: number;
+  /** Where in a row class 0 lies. The token written is the class's number. */
+  readonly firstClass: number;
+  readonly classes: number;
+  readonly candidates: number;
+  /** Number of the first candidate: a candidate's draws depend on its number, not on how many are drawn together. */
+  readonly candidateOffset: number;
+  readonly sequenceLength: number;
+  /** From the position whose row was just computed to the one whose token it predicts. */
+  readonly positionOffset: number;
+  /** (≥ 2) u32: [0] position of the row just computed (read), [1] position of the token drawn (written). */
+  readonly state: Binding;
+  /** (candidates, sequenceLength) u32. */
+  readonly tokens: Binding;
+  /** (sequenceLength) u32: written instead of a draw unless `NO_TOKEN`. */
+  readonly forced: Binding;
+  /** (candidates) u32: becomes 1 when `endId` was written; zeros follow. */
+  readonly done: Binding;
+  /** 0…2³²−1. */
+  readonly seed: number;
+  /** The id that closes a text; absent: nothing does. */
+  readonly endId?: number;
+  /** Drawn ids from here on count as `endId`. */
+  readonly endFrom?: number;
+}
+
+/** Draws tokens on the GPU (`shaders/sample.wgsl`): filter, draw, write the token where the next step reads it. */
+export class Sampler {
+  readonly #kernel: Kernel;
+
+  private constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+  }
+
+  static async create(gpu: Gpu): Promise<Sampler> {
+    return new Sampler(await gpu.kernels.get({ name: 'sample', parts: ['random', 'filter'] }));
+  }
+
+  /**
+   * Records the drawing of one token for every candidate. The same dispatch serves every step: positions are on the GPU.
+   * @throws RudolphError `bad-input` for options out of range (see `checkSampling`).
+   */
+  record(arena: Arena, spec: SampleSpec): Dispatch {
+    checkSampling(spec);
+    const { classes, firstClass, rowStride, logitsRows, candidates, sequenceLength } = spec;
+    checkClasses('sample', classes);
+    if (firstClass + classes > rowStride) {
+      throw new Error(`sample: classes ${firstClass} to ${firstClass + classes - 1} of rows of ${rowStride} logits`);
+    }
+    checkSize('sample: logits', spec.logits, ((logitsRows - 1) * rowStride + firstClass + classes) * 4);
+    checkSize('sample: tokens', spec.tokens, candidates * sequenceLength * 4);
+    checkSize('sample: forced', spec.forced, sequenceLength * 4);
+    checkSize('sample: state', spec.state, 8);
+    checkSize('sample: done', spec.done, candidates * 4);
+    if (spec.endFrom !== undefined && spec.endId === undefined) throw new Error('sample: endFrom needs endId');
+    return this.#kernel.dispatch(arena, {
+      params: packParams([
+        classes,
+        firstClass,
+        rowStride,
+        logitsRows,
+        sequenceLength,
+        spec.positionOffset,
+        ...filterParams(spec),
+        spec.seed,
+        spec.candidateOffset,
+        spec.endFrom ?? NO_TOKEN,
+        spec.endId ?? NO_TOKEN,
+      ]),
+      bindings: [spec.logits, spec.forced, spec.state, spec.tokens, spec.done],
+      workgroups: [candidates],
+      work: candidates * classes * 40,
+    });
+  }
+}
+
+/**
+ * The probabilities that the sampler's filter leaves, (rows, classes); 0 for what it drops. A row whose logits are all −Infinity or NaN
+ * gives zeros.
+ * @throws RudolphError `bad-input` for options out of range.
+ */
+export async function filterProbabilities(
+  gpu: Gpu,
+  logits: Float32Array<ArrayBuffer>,
+  rows: number,
+  classes: number,
+  filter: Filter,
+): Promise<Float32Array<ArrayBuffer>> {
+  checkSampling(filter);
+  checkClasses('filter_probs', classes);
+  if (logits.length !== rows * classes) {
+    throw new RudolphError('bad-input', `filter_probs: ${logits.length} logits, expected ${rows} rows of ${classes} classes`);
+  }
+  const kernel = await gpu.kernels.get({ name: 'filter_probs', parts: ['filter'] });
+  const arena = new Arena(gpu.device);
+  try {
+    const probabilities = arena.buffer('probabilities', logits.byteLength);
+    const dispatch = kernel.dispatch(arena, {
+      params: packParams([classes, ...filterParams(filter)]),
+      bindings: [arena.upload('logits', logits), probabilities],
+      workgroups: [rows],
+    });
+    const encoder = gpu.device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    pass.setPipeline(dispatch.pipeline);
+    dispatch.groups.forEach((group, index) => pass.setBindGroup(index, group));
+    pass.dispatchWorkgroups(...dispatch.workgroups);
+    pass.end();
+    gpu.device.queue.submit([encoder.finish()]);
+    return new Float32Array(await readBack(gpu.device, probabilities, 0, logits.byteLength));
+  } finally {
+    arena.dispose();
+  }
+}
+
+/**
+ * Checks the options that are there.
+ * @throws RudolphError `bad-input` unless topK is an integer ≥ 0, 0 < topP ≤ 1, temperature is finite and above 0, seed is an
+ *   integer of 0…2³²−1 and count an integer ≥ 1.
+ */
+export function checkSampling(options: Partial<Filter> & { readonly seed?: number | undefined; readonly count?: number | undefined }): void {
+  const { topK, topP, temperature, seed, count } = options;
+  expect('topK', topK, 'an integer of 0 (all classes), 1 (greedy) or more', (k) => Number.isInteger(k) && k >= 0 && k <= 0xffffffff);
+  expect('topP', topP, 'above 0 and at most 1 (all classes)', (p) => p > 0 && p <= 1);
+  expect('temperature', temperature, 'finite and above 0 (topK: 1 draws the most likely class)', (t) => Number.isFinite(t) && t > 0);
+  expect('seed', seed, 'an integer from 0 to 4294967295', (s) => Number.isInteger(s) && s >= 0 && s <= 0xffffffff);
+  expect('count', count, 'an integer of 1 or more', (n) => Number.isInteger(n) && n >= 1);
+}
+
+function expect(name: string, value: number | undefined, expected: string, accepts: (value: number) => boolean): void {
+  if (value === undefined || (typeof value === 'number' && accepts(value))) return;
+  throw new RudolphError('bad-input', `${name} is ${String(value)}, it must be ${expected}`, { option: name, value });
+}
+
+/** top_k, top_p in units of 2⁻³² (0: all), 1 / temperature, as the kernels want them. */
+function filterParams({ topK, topP, temperature }: Filter): (number | { readonly f32: number })[] {
+  const share = topP >= 1 ? 0 : Math.min(Math.max(Math.round(topP * 2 ** 32), 1), 0xffffffff);
+  return [topK, share, f32(Math.min(1 / temperature, LARGEST_INVERSE_TEMPERATURE))];
+}
+
+function checkClasses(kernel: string, classes: number): void {
+  if (!Number.isInteger(classes) || classes < 1 || classes > MOST_CLASSES) {
+    throw new Error(`${kernel}: ${classes} classes, expected 1 to ${MOST_CLASSES}`);
+  }
+}
+
+function checkSize(name: string, binding: Binding, needed: number): void {
+  const size = 'buffer' in binding ? (binding.size ?? binding.buffer.size - (binding.offset ?? 0)) : binding.size;
+  if (size < needed) throw new Error(`${name} has ${size} bytes, ${needed} are needed`);
+}
