@@ -1,5 +1,6 @@
-// y[p, n] = bias[n] + Σ_(tap, c) x[pixel(p, tap), c] · w[n, tap, c], zero outside the picture; ACCUMULATE adds to what y held.
-// Taps run over a kernel × kernel box; the input may be enlarged twofold (nearest) before, the output thinned by `stride`.
+// y[p, n] = bias[n] + Σ_(tap, c) x[pixel(p, tap), c] · w[n, tap, c], zero outside the picture;
+// with `accumulate` added to what y held.
+// Taps run over a kernel × kernel box; the input may be enlarged twofold (nearest) before, the output thinned by `step`.
 //
 // An implicit GEMM: a workgroup computes a tile of (4·THREADS_M pixels) × (4·THREADS_N channels), each thread 4 × 4 of it,
 // walking K = kernel²·channels in steps of 16. Channels come in eights, so eight consecutive k share a tap.
@@ -7,7 +8,6 @@
 // w: parts/weights_*.wgsl; a row of w is `row_chunks` chunks of eight.
 override THREADS_M: u32 = 8;
 override THREADS_N: u32 = 8;
-override ACCUMULATE: bool = false;
 const PER_THREAD: u32 = 4;
 const K_TILE: u32 = 16;
 
@@ -17,23 +17,25 @@ struct Params {
   x_stride: u32,    // f32 from one pixel to the next, = channels, a multiple of 8
   kernel: u32,      // 1 or 3
   pad: u32,         // pixels of zeros before the first row and column
-  stride: u32,
+  step: u32,        // pixels of x from one pixel of y to the next: 2 halves the picture
   enlarge: u32,     // 1: every pixel of x stands for 2 × 2
   row_chunks: u32,  // chunks of eight from one row of w to the next
   y_width: u32,
   y_stride: u32,    // f32 from one pixel to the next; channels from y_channels on are written as 0
   y_channels: u32,
   bias_count: u32,  // y_channels, or 0: no bias
+  accumulate: u32,  // 1: add to what y held
   first_pixel: u32, // this dispatch computes first_pixel … end_pixel − 1
   end_pixel: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;     // (x_height, x_width, x_stride)
-@group(0) @binding(2) var<storage, read> bias: array<f32>;        // (bias_count)
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;     // (pixels, y_stride)
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;       // (x_height, x_width, x_stride)
+@group(0) @binding(2) var<storage, read> bias: array<vec4<f32>>;    // (bias_count), zero-padded
+@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>; // (pixels, y_stride)
 
-// Four k a vec4, tile rows side by side: neighbours in a workgroup read neighbours in memory.
+// Four k a vec4, and what a thread's neighbours read lies side by side: slot j·THREADS + t is the thread's pixel t + j·THREADS_M
+// or channel 4·t + j, so that a thread's channels are one vec4 of y.
 var<workgroup> x_tile: array<vec4<f32>, (K_TILE / 4) * PER_THREAD * THREADS_M>; // (K_TILE/4, pixels)
 var<workgroup> w_tile: array<vec4<f32>, (K_TILE / 4) * PER_THREAD * THREADS_N>; // (K_TILE/4, channels)
 
@@ -41,8 +43,8 @@ var<workgroup> w_tile: array<vec4<f32>, (K_TILE / 4) * PER_THREAD * THREADS_N>; 
 fn input8(p: u32, k: u32) -> array<vec4<f32>, 2> {
   let tap = k / params.x_stride;
   let c = k % params.x_stride;
-  let row = (p / params.y_width) * params.stride + tap / params.kernel;
-  let column = (p % params.y_width) * params.stride + tap % params.kernel;
+  let row = (p / params.y_width) * params.step + tap / params.kernel;
+  let column = (p % params.y_width) * params.step + tap % params.kernel;
   // Unsigned: what lies before the first row wraps to a huge number and fails the same test.
   let sy = row - params.pad;
   let sx = column - params.pad;
@@ -53,6 +55,21 @@ fn input8(p: u32, k: u32) -> array<vec4<f32>, 2> {
   }
   let at = (((sy >> params.enlarge) * params.x_width + (sx >> params.enlarge)) * params.x_stride + c) / 4u;
   return array<vec4<f32>, 2>(x[at], x[at + 1u]);
+}
+
+fn store(p: u32, n4: u32, sums: vec4<f32>) {
+  if (p >= params.end_pixel || 4u * n4 >= params.y_stride) {
+    return;
+  }
+  var value = sums;
+  if (4u * n4 < params.bias_count) {
+    value += bias[n4];
+  }
+  let at = p * (params.y_stride / 4u) + n4;
+  if (params.accumulate == 1u) {
+    value += y[at];
+  }
+  y[at] = value;
 }
 
 @compute @workgroup_size(THREADS_N, THREADS_M)
@@ -69,7 +86,10 @@ fn main(
   let x_loads = tile_m * (K_TILE / 8u);
   let loads = x_loads + tile_n * (K_TILE / 8u);
 
-  var sums: array<array<f32, PER_THREAD>, PER_THREAD>; // [pixel][channel]
+  var sums0 = vec4<f32>();
+  var sums1 = vec4<f32>();
+  var sums2 = vec4<f32>();
+  var sums3 = vec4<f32>();
   for (var k0 = 0u; k0 < k_end; k0 += K_TILE) {
     for (var load = index; load < loads; load += THREADS_M * THREADS_N) {
       if (load < x_loads) {
@@ -86,45 +106,36 @@ fn main(
         if (channel0 + n < params.y_channels && k < k_end) {
           values = weights8((channel0 + n) * params.row_chunks + k / 8u);
         }
-        w_tile[2u * k8 * tile_n + n] = values.low;
-        w_tile[(2u * k8 + 1u) * tile_n + n] = values.high;
+        let slot = (n % PER_THREAD) * THREADS_N + n / PER_THREAD;
+        w_tile[2u * k8 * tile_n + slot] = values.low;
+        w_tile[(2u * k8 + 1u) * tile_n + slot] = values.high;
       }
     }
     workgroupBarrier();
 
-    for (var k4 = 0u; k4 < K_TILE / 4u; k4++) {
+    for (var k4 = 0u; k4 < min(K_TILE, k_end - k0) / 4u; k4++) {
       let xs = k4 * tile_m + thread.y;
       let ws = k4 * tile_n + thread.x;
       let x0 = x_tile[xs];
       let x1 = x_tile[xs + THREADS_M];
       let x2 = x_tile[xs + 2u * THREADS_M];
       let x3 = x_tile[xs + 3u * THREADS_M];
-      for (var j = 0u; j < PER_THREAD; j++) {
-        let w = w_tile[ws + j * THREADS_N];
-        sums[0][j] += dot(x0, w);
-        sums[1][j] += dot(x1, w);
-        sums[2][j] += dot(x2, w);
-        sums[3][j] += dot(x3, w);
-      }
+      let w0 = w_tile[ws];
+      let w1 = w_tile[ws + THREADS_N];
+      let w2 = w_tile[ws + 2u * THREADS_N];
+      let w3 = w_tile[ws + 3u * THREADS_N];
+      sums0 += vec4<f32>(dot(x0, w0), dot(x0, w1), dot(x0, w2), dot(x0, w3));
+      sums1 += vec4<f32>(dot(x1, w0), dot(x1, w1), dot(x1, w2), dot(x1, w3));
+      sums2 += vec4<f32>(dot(x2, w0), dot(x2, w1), dot(x2, w2), dot(x2, w3));
+      sums3 += vec4<f32>(dot(x3, w0), dot(x3, w1), dot(x3, w2), dot(x3, w3));
     }
     workgroupBarrier();
   }
 
-  for (var i = 0u; i < PER_THREAD; i++) {
-    let p = pixel0 + thread.y + i * THREADS_M;
-    for (var j = 0u; j < PER_THREAD; j++) {
-      let n = channel0 + thread.x + j * THREADS_N;
-      if (p < params.end_pixel && n < params.y_stride) {
-        var value = sums[i][j];
-        if (n < params.bias_count) {
-          value += bias[n];
-        }
-        let at = p * params.y_stride + n;
-        if (ACCUMULATE) {
-          value += y[at];
-        }
-        y[at] = value;
-      }
-    }
-  }
+  let p = pixel0 + thread.y;
+  let n4 = channel0 / 4u + thread.x;
+  store(p, n4, sums0);
+  store(p + THREADS_M, n4, sums1);
+  store(p + 2u * THREADS_M, n4, sums2);
+  store(p + 3u * THREADS_M, n4, sums3);
 }

@@ -63,7 +63,7 @@ export async function multiply(recording: Recording, label: string, x: Activatio
   const compiled = await recording.gpu.kernels.get({
     name: 'conv2d',
     parts: [matrix.part],
-    constants: { THREADS_M: threads, THREADS_N: threads, ACCUMULATE: onto ? 1 : 0 },
+    constants: { THREADS_M: threads, THREADS_N: threads },
   });
   const perPixel = kernel * kernel * x.stride * y.stride;
   const step = Math.max(1, Math.min(65535, Math.floor(MAX_DISPATCH_WORK / (perPixel * tile)))) * tile;
@@ -85,6 +85,7 @@ export async function multiply(recording: Recording, label: string, x: Activatio
           y.stride,
           matrix.rows,
           matrix.bias ? matrix.rows : 0,
+          onto ? 1 : 0,
           first,
           end,
         ]),
