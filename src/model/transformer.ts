@@ -135,6 +135,11 @@ export class Transformer {
     ];
   }
 
+  /** The bits of a mask that is not a standard one: [S, ceil(S / 32)] u32. @throws when the model's masks are standard. */
+  maskBits(kind: MaskKind): GPUBuffer {
+    return this.#weights.tensor(`masks.${kind}`).buffer;
+  }
+
   dispose(): void {
     this.#arena.dispose();
   }
@@ -244,7 +249,7 @@ export class Transformer {
         spec.cache.values[layer]!,
         b.attended,
       ],
-      ...(bitset ? { partBindings: [this.#weights.tensor(`masks.${kind}`).buffer] } : {}),
+      ...(bitset ? { partBindings: [this.maskBits(kind)] } : {}),
       workgroups: [config.heads, rows],
       // About half of the prefix on average, both for scores and for values; gathering costs several times its arithmetic.
       work: rows * spec.cache.shape.prefixLength * config.hidden * 4,

@@ -1,0 +1,53 @@
+import { RudolphError } from '../../src/errors';
+import type { GpuOptions } from '../../src/gpu/device';
+import { Engine } from '../../src/tasks/engine';
+import { openNodeGpu } from '../dawn';
+import { openFolder } from './folder';
+import type { Options } from './options';
+import { status } from './output';
+
+/** Options that every command with an engine takes. */
+export const ENGINE_VALUES = ['model', 'variants'] as const;
+export const ENGINE_USAGE = `  --model DIR         folder of a web model, or the name of one that ships with this package ("embedded")
+  --variants V        kernels: auto (default: what this adapter can do), base (no optional feature), f16`;
+
+/** Reads --variants. */
+export function variantsOf(options: Options): NonNullable<GpuOptions['variants']> {
+  const choice = options.choice('variants', ['auto', 'base', 'f16']) ?? 'auto';
+  return choice === 'f16' ? { f16: true } : choice;
+}
+
+/** Opens --model on this machine's adapter, hands the engine to `work`, and frees everything. Says on stderr which adapter it is. */
+export async function withEngine<T>(options: Options, signal: AbortSignal, work: (engine: Engine) => Promise<T>): Promise<T> {
+  const source = await openFolder(options.required('model', 'the folder of a web model, or "embedded"'));
+  const gpu = await openNodeGpu({ variants: variantsOf(options) });
+  try {
+    const { adapter, variants } = gpu;
+    const name = [adapter.description || adapter.device, adapter.vendor].filter(Boolean).join(', ');
+    status(`adapter: ${name || 'unnamed'}${adapter.software ? ' (software, slow)' : ''}; kernels: ${variants.f16 ? 'f16' : 'base'}`, { done: true });
+    const engine = await Engine.load(gpu, source, {
+      signal,
+      onProgress: ({ loadedBytes, totalBytes }) => status(`loading ${megabytes(loadedBytes)} of ${megabytes(totalBytes)} MB`),
+    });
+    try {
+      return await work(engine);
+    } finally {
+      engine.dispose();
+    }
+  } finally {
+    gpu.dispose();
+  }
+}
+
+/** Parses JSON, or says where it comes from. */
+export function parseJson(text: string, file: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (cause) {
+    throw new RudolphError('bad-input', `${file} is no JSON: ${(cause as Error).message}`, { file }, { cause });
+  }
+}
+
+function megabytes(bytes: number): string {
+  return (bytes / 1e6).toFixed(1);
+}
