@@ -1,0 +1,239 @@
+import { RudolphError } from '../errors';
+import { FORMAT_VERSION, MANIFEST_FILE } from '../format/manifest';
+import type { ComponentName, ImageTokenizerConfig, Manifest, ShardEntry, SpecialTokens, TensorEntry } from '../format/manifest';
+import { ShardWriter, tensorByteLength } from '../format/shards';
+import type { FileSink } from '../format/shards';
+import { defaultSpecialTokens } from '../format/specialTokens';
+import type { SpecialTokenSet } from '../format/specialTokens';
+import { Tokenizer } from '../text/tokenizer';
+import { openCheckpoint } from './checkpoint';
+import type { Checkpoint, NamedSource } from './checkpoint';
+import { bpeVocabulary, parseConfigFile, parseSpecialTokens, PRESETS, withMasks } from './config';
+import type { ConfigFile, ModelSizes, PresetName } from './config';
+import { checkImageTokenizer, deduceImageTokenizer, planImageTokenizer, planImageTokenizerDwt } from './imageTokenizer';
+import { classifyMasks } from './masks';
+import type { FoundMasks } from './masks';
+import { MASK_KEYS, matchTensors, planTransformer } from './plan';
+import type { Metadata } from './metadata';
+import type { PlannedTensor } from './plan';
+import { writeTensor } from './writeTensor';
+
+export interface ConvertOptions {
+  readonly rudolph: NamedSource;
+  /** The plain VQGAN. One of `vqgan` and `vqganDwt` is needed; encoding uses the plain one where there is one. */
+  readonly vqgan?: NamedSource;
+  readonly vqganDwt?: NamedSource;
+  /** YouTokenToMe's `bpe.model`. */
+  readonly tokenizer: NamedSource;
+  /** Sizes: of a published model, or of a config file; with neither, those of the one preset whose shapes match. */
+  readonly preset?: PresetName;
+  readonly config?: { readonly label: string; readonly text: string };
+  /** `base`, `fbc2`, or JSON of names and ids. By default the config file's, else what the preset knows. */
+  readonly specialTokens?: SpecialTokenSet | { readonly label: string; readonly text: string };
+  readonly metadata?: Metadata;
+  readonly producer: string;
+  readonly sink: FileSink;
+  readonly onProgress?: (progress: ConvertProgress) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface ConvertProgress {
+  readonly component: ComponentName;
+  readonly writtenBytes: number;
+  readonly totalBytes: number;
+}
+
+export interface ConvertResult {
+  readonly manifest: Manifest;
+  /** Sentences about what was recognised or is unusual. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Turns upstream's checkpoints into a web model, written file by file to the sink; the manifest comes last. Everything
+ * that can be checked without reading the weights is checked before the first shard is written.
+ * @throws RudolphError `bad-checkpoint` or `bad-input` in one sentence.
+ */
+export async function convertModel(options: ConvertOptions): Promise<ConvertResult> {
+  const notes: string[] = [];
+  const rudolph = await openCheckpoint(options.rudolph);
+  const file = options.config ? parseConfigFile(options.config.text, options.config.label) : null;
+  const { sizes, preset } = chooseSizes(rudolph, options.preset, file);
+  if (preset) notes.push(`sizes of ${preset}`);
+  const plan = planTransformer(sizes);
+  const keys = matchTensors(rudolph, plan.expected, transformerKey, preset ?? options.config?.label ?? 'the config', MASK_NAMES);
+  const masks = await classifyMasks(rudolph, keys, sizes);
+  if (masks.note) notes.push(masks.note);
+  const config = withMasks(sizes, masks.info);
+
+  const tokenizerBytes = new Uint8Array(await options.tokenizer.source.slice(0, options.tokenizer.source.byteLength));
+  checkTokenizer(tokenizerBytes, sizes, options.tokenizer.label, notes);
+  const specialTokens = chooseSpecialTokens(options, sizes, file, preset);
+  const image = await openImageTokenizers(options, file, sizes);
+
+  const writing = new ModelWriter(options, [
+    ...[...plan.before, ...plan.after, ...image.planned].map(({ component, dtype, shape }) => ({ component, byteLength: tensorByteLength(dtype, shape) })),
+  ]);
+  await writing.component('tokenizer', async (writer) => {
+    await writer.begin('bpe.model', 'u8', [tokenizerBytes.length]);
+    await writer.append(tokenizerBytes);
+  });
+  await writing.component('transformer', async (writer) => {
+    await writing.tensors(writer, plan.before, rudolph, keys);
+    await writeMasks(writer, masks);
+    await writing.tensors(writer, plan.after, rudolph, keys);
+  });
+  for (const { name, planned, checkpoint, keys: from } of image.components) {
+    await writing.component(name, (writer) => writing.tensors(writer, planned, checkpoint, from));
+  }
+  const manifest: Manifest = {
+    formatVersion: FORMAT_VERSION,
+    name: preset ? `RUDOLPH ${preset}` : 'RUDOLPH',
+    ...options.metadata,
+    config,
+    specialTokens,
+    imageTokenizer: image.config,
+    components: writing.components,
+    tensors: writing.index,
+    producer: options.producer,
+  };
+  await options.sink.write(MANIFEST_FILE, new TextEncoder().encode(`${JSON.stringify(manifest)}\n`));
+  return { manifest, notes };
+}
+
+const MASK_NAMES: ReadonlySet<string> = new Set(Object.values(MASK_KEYS));
+
+/** Keys without Lightning's and DataParallel's prefixes; `vae.*` (the image tokenizer) and `loss.*` are skipped. */
+export function transformerKey(key: string): string | null {
+  const name = key.replace(/^(?:model\.|module\.)+/, '');
+  return name.startsWith('vae.') || name.startsWith('loss.') ? null : name;
+}
+
+function chooseSizes(checkpoint: Checkpoint, preset: PresetName | undefined, file: ConfigFile | null): { sizes: ModelSizes; preset: PresetName | null } {
+  if (file) return { sizes: file.model, preset: null };
+  if (preset) return { sizes: PRESETS[preset], preset };
+  const found = new Map<string, string>();
+  for (const [key, { shape }] of checkpoint.tensors) {
+    const name = transformerKey(key);
+    if (name !== null) found.set(name, shape.join());
+  }
+  // The same number of layers and the same embeddings make a candidate; `matchTensors` then says what else is wrong with it.
+  const layers = [...found.keys()].filter((key) => /^transformer\.layers\.\d+\.input_layernorm\.weight$/.test(key)).length;
+  const tables = planTransformer({ ...PRESETS['350M'], layers: 0 }).before.map(({ parts }) => parts[0]!.key);
+  for (const [name, sizes] of Object.entries(PRESETS) as [PresetName, ModelSizes][]) {
+    const shapes = new Map(planTransformer(sizes).expected.map(({ key, shape }) => [key, shape.join()]));
+    if (sizes.layers === layers && tables.every((key) => !found.has(key) || found.get(key) === shapes.get(key)) && tables.some((key) => found.has(key))) {
+      return { sizes, preset: name };
+    }
+  }
+  throw new RudolphError(
+    'bad-checkpoint',
+    layers === 0
+      ? `${checkpoint.label} is no RUDOLPH: it has no transformer.layers.0.input_layernorm.weight (its tensors: ${[...checkpoint.tensors.keys()].slice(0, 3).join(', ')} …)`
+      : `${checkpoint.label} (${layers} layers, text embeddings [${found.get('text_embeddings.weight') ?? '?'}]) has the shapes of no preset; give its sizes with --config`,
+    { layers },
+  );
+}
+
+function chooseSpecialTokens(options: ConvertOptions, sizes: ModelSizes, file: ConfigFile | null, preset: PresetName | null): SpecialTokens {
+  const first = bpeVocabulary(sizes);
+  const given = options.specialTokens;
+  if (typeof given === 'object') {
+    let json: unknown;
+    try {
+      json = JSON.parse(given.text);
+    } catch {
+      throw new RudolphError('bad-input', `${given.label}: is not JSON`);
+    }
+    return parseSpecialTokens(json, first + sizes.textSpecialTokens, given.label);
+  }
+  if (given === undefined && file?.specialTokens) return file.specialTokens;
+  if (given === 'fbc2' && sizes.textSpecialTokens < 17) {
+    throw new RudolphError('bad-input', `--special-tokens fbc2 needs 17 special ids, the model has ${sizes.textSpecialTokens}`);
+  }
+  return defaultSpecialTokens(given ?? (options.preset === '2.7B_fbc2' && preset === '2.7B_fbc2' ? 'fbc2' : 'base'), first, sizes.textSpecialTokens);
+}
+
+function checkTokenizer(bytes: Uint8Array, sizes: ModelSizes, label: string, notes: string[]): void {
+  const { vocabularySize } = Tokenizer.parse(bytes, label);
+  const expected = bpeVocabulary(sizes);
+  if (vocabularySize > expected) {
+    throw new RudolphError('bad-checkpoint', `${label} has ${vocabularySize} ids, the model knows ${expected}: it belongs to another model`, { vocabularySize, expected });
+  }
+  if (vocabularySize < expected) notes.push(`${label} has ${vocabularySize} ids, the model ${expected}: the rest is never drawn as text`);
+}
+
+interface ImageTokenizers {
+  readonly config: ImageTokenizerConfig;
+  readonly planned: readonly PlannedTensor[];
+  readonly components: readonly { name: ComponentName; planned: readonly PlannedTensor[]; checkpoint: Checkpoint; keys: ReadonlyMap<string, string> }[];
+}
+
+async function openImageTokenizers(options: ConvertOptions, file: ConfigFile | null, sizes: ModelSizes): Promise<ImageTokenizers> {
+  const plain = options.vqgan ? await openCheckpoint(options.vqgan) : null;
+  const dwt = options.vqganDwt ? await openCheckpoint(options.vqganDwt) : null;
+  const first = plain ?? dwt;
+  if (!first) throw new RudolphError('bad-input', 'an image tokenizer is needed: give --vqgan, or --vqgan-dwt, or both');
+  const config = deduceImageTokenizer(first);
+  if (file?.vqgan) checkImageTokenizer(config, file.vqgan, options.config!.label);
+  const codes = sizes.imageVocabulary - sizes.imageSpecialTokens;
+  if (config.codes !== codes) {
+    throw new RudolphError('bad-checkpoint', `${first.label} has ${config.codes} codes, the model draws ${codes}: they do not belong together`, { codes: config.codes, expected: codes });
+  }
+  if (dwt && JSON.stringify(deduceImageTokenizer(dwt)) !== JSON.stringify(config)) {
+    throw new RudolphError('bad-checkpoint', `${dwt.label} and ${first.label} differ in their sizes: they do not belong together`);
+  }
+  const components: ImageTokenizers['components'][number][] = [];
+  if (plain) {
+    const { keys, encoder, decoder } = planImageTokenizer(plain, config);
+    components.push({ name: 'imageEncoder', planned: encoder, checkpoint: plain, keys });
+    components.push({ name: 'imageDecoder', planned: decoder, checkpoint: plain, keys });
+  }
+  if (dwt) {
+    const { keys, encoder, decoder } = planImageTokenizerDwt(dwt, config);
+    if (!plain) components.push({ name: 'imageEncoder', planned: encoder, checkpoint: dwt, keys });
+    components.push({ name: 'imageDecoderDwt', planned: decoder, checkpoint: dwt, keys });
+  }
+  return { config, planned: components.flatMap(({ planned }) => planned), components };
+}
+
+async function writeMasks(writer: ShardWriter, masks: FoundMasks): Promise<void> {
+  if (!masks.bitsets) return;
+  for (const [kind, bits] of Object.entries(masks.bitsets)) {
+    const length = Math.round(bits.length / Math.ceil(Math.sqrt(bits.length * 32) / 32));
+    await writer.begin(`masks.${kind}`, 'u32', [length, bits.length / length]);
+    await writer.append(bits);
+  }
+}
+
+/** Writes component after component and gathers what the manifest says about them. */
+class ModelWriter {
+  readonly components: Partial<Record<ComponentName, { byteLength: number; shards: readonly ShardEntry[] }>> = {};
+  readonly index: TensorEntry[] = [];
+  readonly #options: ConvertOptions;
+  readonly #totalBytes: number;
+  #writtenBytes = 0;
+
+  constructor(options: ConvertOptions, planned: readonly { byteLength: number }[]) {
+    this.#options = options;
+    this.#totalBytes = planned.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  }
+
+  async component(name: ComponentName, write: (writer: ShardWriter) => Promise<void>): Promise<void> {
+    const writer = new ShardWriter(name, this.#options.sink);
+    await write(writer);
+    await writer.finish();
+    this.components[name] = { byteLength: writer.byteLength, shards: writer.shards };
+    this.index.push(...writer.tensors);
+  }
+
+  async tensors(writer: ShardWriter, planned: readonly PlannedTensor[], checkpoint: Checkpoint, keys: ReadonlyMap<string, string>): Promise<void> {
+    const { signal, onProgress } = this.#options;
+    for (const tensor of planned) {
+      signal?.throwIfAborted();
+      await writeTensor(writer, tensor, checkpoint, keys, signal);
+      this.#writtenBytes += tensorByteLength(tensor.dtype, tensor.shape);
+      onProgress?.({ component: tensor.component, writtenBytes: this.#writtenBytes, totalBytes: this.#totalBytes });
+    }
+  }
+}
