@@ -86,6 +86,9 @@ process.on('SIGINT', () => {
   setTimeout(() => process.exit(130), 3000).unref();
 });
 
+// Node leaves quietly when it sees nothing more to wait for; a promise of the GPU's is not among what it sees.
+setInterval(() => undefined, 1 << 30);
+
 try {
   await main(process.argv.slice(2));
 } catch (error) {

@@ -39,7 +39,7 @@ export class Options {
       this.#values = parsed.values as Record<string, string | boolean | undefined>;
       this.positionals = parsed.positionals;
     } catch (error) {
-      throw new RudolphError('bad-input', (error as Error).message);
+      throw new RudolphError('bad-input', (error as Error).message.replaceAll('\n', ' '));
     }
     if (spec.positionals === undefined && this.positionals.length > 0) {
       throw new RudolphError('bad-input', `"${this.positionals[0]}" belongs to no option (words with spaces need quotes)`);
