@@ -19,5 +19,5 @@ fn key_position(g: Geometry, position: u32, j: u32) -> u32 {
 }
 
 fn key_allowed(g: Geometry, position: u32, key: u32) -> bool {
-  return (geometry_mask[position * g.mask_words + key / 32u] >> (key % 32u) & 1u) == 1u;
+  return ((geometry_mask[position * g.mask_words + key / 32u] >> (key % 32u)) & 1u) == 1u;
 }
