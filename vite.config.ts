@@ -6,5 +6,7 @@ export default defineConfig({
   server: { port: 5173, strictPort: true },
   preview: { port: 4173, strictPort: true },
   worker: { format: 'es' },
+  // Found only inside the worker, these would make the dev server reload the page on the first visit.
+  optimizeDeps: { include: ['comlink', 'idb-keyval'] },
   build: { outDir: 'dist/site', target: 'es2022', emptyOutDir: true },
 });

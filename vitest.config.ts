@@ -26,6 +26,7 @@ export default defineConfig({
           environment: 'node',
           // A thread has a copy of process.env, so Dawn would not see which Vulkan driver was chosen.
           pool: 'forks',
+          sequence: { groupOrder: 0 },
           include: ['test/**/*.test.ts'],
           exclude: [BROWSER_ONLY, E2E],
         },
@@ -33,9 +34,10 @@ export default defineConfig({
       {
         extends: true,
         // Named in files that a browser test imports, but only ever loaded in Node.
-        optimizeDeps: { exclude: ['webgpu', '@sparticuz/chromium', 'sharp'] },
+        optimizeDeps: { exclude: ['webgpu', '@sparticuz/chromium', 'sharp'], include: ['comlink', 'idb-keyval'] },
         test: {
           name: 'browser',
+          sequence: { groupOrder: 1 }, // one project after the other: they would fight for the cores
           include: [BOTH, BROWSER_ONLY],
           exclude: [NODE_ONLY, E2E],
           browser: {
@@ -53,6 +55,7 @@ export default defineConfig({
           name: 'e2e',
           environment: 'node',
           pool: 'forks',
+          sequence: { groupOrder: 2 },
           include: ['test/e2e/**/*.test.ts'],
           testTimeout: 300_000,
           hookTimeout: 300_000,
@@ -64,6 +67,8 @@ export default defineConfig({
 
 /** Only unpacks a browser when one is needed: `vitest --project node` stays quick. */
 function launchOptions(): ReturnType<typeof chromiumLaunch> | Record<string, never> {
-  const chosen = process.argv.flatMap((word, index, words) => (word.startsWith('--project=') ? [word.slice(10)] : word === '--project' ? [words[index + 1]] : []));
+  const chosen = process.argv.flatMap((word, index, words) =>
+    word.startsWith('--project=') ? [word.slice(10)] : word === '--project' ? [words[index + 1]] : [],
+  );
   return chosen.length > 0 && !chosen.includes('browser') ? {} : chromiumLaunch();
 }

@@ -45,16 +45,24 @@ async function open(): Promise<GPU> {
   if (choice !== 'swiftshader') {
     const gpu = create([]);
     if (await gpu.requestAdapter()) return gpu;
-    if (choice === 'system') throw new RudolphError('no-webgpu', `no graphics adapter was found (RUDOLPH_ADAPTER=system). ${ADVICE}`);
+    if (choice === 'system')
+      throw new RudolphError('no-webgpu', `no graphics adapter was found (RUDOLPH_ADAPTER=system). ${ADVICE}`);
   }
   if (!useSwiftShader()) {
-    throw new RudolphError('no-webgpu', `no graphics adapter was found, and the software adapter is not installed. ${ADVICE}`);
+    throw new RudolphError(
+      'no-webgpu',
+      `no graphics adapter was found, and the software adapter is not installed. ${ADVICE}`,
+    );
   }
   const gpu = create([]);
   if (!(await gpu.requestAdapter())) {
-    throw new RudolphError('no-webgpu', `neither a graphics adapter nor the software adapter SwiftShader answered. ${ADVICE}`);
+    throw new RudolphError(
+      'no-webgpu',
+      `neither a graphics adapter nor the software adapter SwiftShader answered. ${ADVICE}`,
+    );
   }
-  if (choice === 'auto') process.stderr.write('rudolph-web: no graphics adapter found; using SwiftShader, a slow software adapter\n');
+  if (choice === 'auto')
+    process.stderr.write('rudolph-web: no graphics adapter found; using SwiftShader, a slow software adapter\n');
   return gpu;
 }
 

@@ -32,7 +32,10 @@ async function main(args: readonly string[]): Promise<void> {
 async function load(name: string): Promise<Command> {
   const module = modules[`./commands/${name}.ts`];
   if (!module) {
-    throw new RudolphError('bad-input', `there is no command "${name}"; there are ${NAMES.join(', ')} (rudolph-web --help tells more)`);
+    throw new RudolphError(
+      'bad-input',
+      `there is no command "${name}"; there are ${NAMES.join(', ')} (rudolph-web --help tells more)`,
+    );
   }
   return (await module()).command;
 }

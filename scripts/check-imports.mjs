@@ -58,10 +58,18 @@ for (const file of files) {
   }
   const [may, mayTypes = []] = LAYERS[layer];
   const targets = [];
-  for (const match of code.matchAll(/\b(import|export)\s+(?:([^'";]*?)\sfrom\s+)?['"](\.[^'"]*)['"]|\bimport\(\s*['"](\.[^'"]*)['"]/g)) {
+  for (const match of code.matchAll(
+    /\b(import|export)\s+(?:([^'";]*?)\sfrom\s+)?['"](\.[^'"]*)['"]|\bimport\(\s*['"](\.[^'"]*)['"]/g,
+  )) {
     const clause = match[2] ?? '';
-    const names = clause.match(/^\{([\s\S]*)\}$/)?.[1].split(',').map((name) => name.trim()).filter(Boolean);
-    const onlyTypes = /^type\s/.test(clause) || (names !== undefined && names.length > 0 && names.every((name) => name.startsWith('type ')));
+    const names = clause
+      .match(/^\{([\s\S]*)\}$/)?.[1]
+      .split(',')
+      .map((name) => name.trim())
+      .filter(Boolean);
+    const onlyTypes =
+      /^type\s/.test(clause) ||
+      (names !== undefined && names.length > 0 && names.every((name) => name.startsWith('type ')));
     const path = normalize(join(dirname(file), (match[3] ?? match[4]).replace(/\?.*$/, ''))).replaceAll('\\', '/');
     const target = [path, `${path}.ts`, `${path}/index.ts`].find((name) => files.includes(name));
     if (!target) {
@@ -71,7 +79,9 @@ for (const file of files) {
     if (!onlyTypes) targets.push(target);
     const to = layerOf(target);
     if (!may.includes(to) && !(onlyTypes && mayTypes.includes(to))) {
-      const why = mayTypes.includes(to) ? `only types of ${to}` : [...may, ...mayTypes.map((name) => `${name} (types)`)].join(', ') || 'nothing';
+      const why = mayTypes.includes(to)
+        ? `only types of ${to}`
+        : [...may, ...mayTypes.map((name) => `${name} (types)`)].join(', ') || 'nothing';
       problems.push(`${file}: imports ${target}; ${layer} may import ${why}`);
     }
   }

@@ -19,5 +19,7 @@ try {
 }
 // "tests" is among the failed steps when a test failed; something else can fail it too (an error between two tests).
 counts.failed = Math.max(counts.failed, Number(failedSteps));
-console.log(`${counts.passed} passed, ${counts.failed} failed${counts.skipped > 0 ? `, ${counts.skipped} skipped` : ''}`);
+console.log(
+  `${counts.passed} passed, ${counts.failed} failed${counts.skipped > 0 ? `, ${counts.skipped} skipped` : ''}`,
+);
 if (counts.passed === 0) process.exitCode = 1;

@@ -42,7 +42,10 @@ export class Options {
       throw new RudolphError('bad-input', (error as Error).message.replaceAll('\n', ' '));
     }
     if (spec.positionals === undefined && this.positionals.length > 0) {
-      throw new RudolphError('bad-input', `"${this.positionals[0]}" belongs to no option (words with spaces need quotes)`);
+      throw new RudolphError(
+        'bad-input',
+        `"${this.positionals[0]}" belongs to no option (words with spaces need quotes)`,
+      );
     }
   }
 
@@ -91,6 +94,12 @@ export class Options {
 function check(name: string, text: string, value: number, valid: boolean, kind: string, { min, max }: Range): number {
   if (valid && value >= (min ?? -Infinity) && value <= (max ?? Infinity)) return value;
   const limits =
-    min !== undefined && max !== undefined ? ` from ${min} to ${max}` : min !== undefined ? ` of at least ${min}` : max !== undefined ? ` of at most ${max}` : '';
+    min !== undefined && max !== undefined
+      ? ` from ${min} to ${max}`
+      : min !== undefined
+        ? ` of at least ${min}`
+        : max !== undefined
+          ? ` of at most ${max}`
+          : '';
   throw new RudolphError('bad-input', `--${name} is "${text}"; expected ${kind}${limits}`);
 }

@@ -16,12 +16,18 @@ describe.runIf(chromiumArchives() !== null)('Dawn in Node', () => {
   it('says what to install where the system has no driver and SwiftShader is not wanted', async () => {
     vi.stubEnv('VK_ICD_FILENAMES', '/nonexistent.json');
     vi.stubEnv('RUDOLPH_ADAPTER', 'system');
-    await expect(describeAdapter()).rejects.toMatchObject({ code: 'no-webgpu', message: expect.stringContaining('Install') });
+    await expect(describeAdapter()).rejects.toMatchObject({
+      code: 'no-webgpu',
+      message: expect.stringContaining('Install'),
+    });
   });
 
   it('refuses an adapter choice that does not exist', async () => {
     vi.stubEnv('RUDOLPH_ADAPTER', 'fast');
-    await expect(describeAdapter()).rejects.toMatchObject({ code: 'bad-input', message: expect.stringContaining('"fast"') });
+    await expect(describeAdapter()).rejects.toMatchObject({
+      code: 'bad-input',
+      message: expect.stringContaining('"fast"'),
+    });
   });
 
   it('falls back to SwiftShader where the system has no driver', async () => {

@@ -15,9 +15,12 @@ describe('options', () => {
 
   it('gives undefined and false for what is not there', () => {
     const options = parse();
-    expect([options.integer('count'), options.number('top-p'), options.string('out'), options.choice('mode', ['a'])]).toEqual(
-      Array(4).fill(undefined),
-    );
+    expect([
+      options.integer('count'),
+      options.number('top-p'),
+      options.string('out'),
+      options.choice('mode', ['a']),
+    ]).toEqual(Array(4).fill(undefined));
     expect(options.flag('json')).toBe(false);
   });
 

@@ -26,7 +26,11 @@ describe.each(await testVariants())('a device, $name', ({ variants }) => {
     const y = device.createBuffer({ size: 32, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC });
     const staging = device.createBuffer({ size: 32, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
     // 0x3c00 is 1, 0x4000 + 64·i is 2 + i/8
-    device.queue.writeBuffer(x, 0, Uint32Array.from({ length: 8 }, (_, i) => 0x3c00 | ((0x4000 + 64 * i) << 16)));
+    device.queue.writeBuffer(
+      x,
+      0,
+      Uint32Array.from({ length: 8 }, (_, i) => 0x3c00 | ((0x4000 + 64 * i) << 16)),
+    );
     const encoder = device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     pass.setPipeline(pipeline);

@@ -38,10 +38,14 @@ export function chromiumLaunch(): ChromiumLaunch {
   if (installed) return { executablePath: installed, args: ARGS, env: environment() };
   const archives = chromiumArchives();
   if (!archives) {
-    throw new Error('no Chromium found: install Chromium or Chrome, set CHROME_PATH, or (Linux x64) npm install @sparticuz/chromium');
+    throw new Error(
+      'no Chromium found: install Chromium or Chrome, set CHROME_PATH, or (Linux x64) npm install @sparticuz/chromium',
+    );
   }
   const folder = unpackOnce(archives, 'chromium', (to) => {
-    writeFileSync(join(to, 'chromium'), brotliDecompressSync(readFileSync(join(archives, 'chromium.br'))), { mode: 0o755 });
+    writeFileSync(join(to, 'chromium'), brotliDecompressSync(readFileSync(join(archives, 'chromium.br'))), {
+      mode: 0o755,
+    });
     unpackTar(join(archives, 'swiftshader.tar.br'), to);
     unpackTar(join(archives, 'al2023.tar.br'), to); // NSS and friends, which a bare machine lacks
     unpackTar(join(archives, 'fonts.tar.br'), to);
@@ -50,7 +54,10 @@ export function chromiumLaunch(): ChromiumLaunch {
   return {
     executablePath: join(folder, 'chromium'),
     args: ARGS,
-    env: environment({ LD_LIBRARY_PATH: libraries, FONTCONFIG_PATH: process.env['FONTCONFIG_PATH'] ?? join(folder, 'fonts') }),
+    env: environment({
+      LD_LIBRARY_PATH: libraries,
+      FONTCONFIG_PATH: process.env['FONTCONFIG_PATH'] ?? join(folder, 'fonts'),
+    }),
   };
 }
 
