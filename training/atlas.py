@@ -11,7 +11,7 @@ from PIL import Image
 from .captions import BACKGROUND_WORDS, PLACE_WORDS, SIZE_WORDS
 from .kinds import KINDS
 from .matcher import THRESHOLD, TOLERANCE
-from .scenes import BACKGROUNDS, PAIR_SIZES, PLACES, RELATIONS, SIDE, SIZES, centre, pair_centres
+from .scenes import BACKGROUNDS, PAIR_SIZES, PLACES, RELATIONS, SIDE, SIZES, TOKEN, centre, pair_centres
 from .sprites import sprite
 
 COLUMNS = 12
@@ -30,6 +30,11 @@ def picture() -> Image.Image:
     return Image.fromarray((atlas.clip(0, 1) * 255 + 0.5).astype("uint8"), "RGBA")
 
 
+def jitter(size: int) -> int:
+    """The largest distance from the nominal place, along each axis, of sprites on the token grid."""
+    return 0 if size == LARGEST else TOKEN
+
+
 def description() -> dict:
     return {
         "side": SIDE,
@@ -45,11 +50,20 @@ def description() -> dict:
             for i, kind in enumerate(KINDS)
         ],
         "sizes": {
-            size: {"pixels": pixels, "words": SIZE_WORDS.get(size), "centers": {p: centre(p, pixels) for p in PLACES}}
+            size: {
+                "pixels": pixels,
+                "jitter": jitter(pixels),
+                "words": SIZE_WORDS.get(size),
+                "centers": {p: centre(p, pixels) for p in PLACES},
+            }
             for size, pixels in SIZES.items()
         },
         "pairs": [
-            {"pixels": pixels, "centers": {relation: pair_centres(relation, pixels) for relation in RELATIONS}}
+            {
+                "pixels": pixels,
+                "jitter": jitter(pixels),
+                "centers": {relation: pair_centres(relation, pixels) for relation in RELATIONS},
+            }
             for pixels in PAIR_SIZES
         ],
         "places": PLACE_WORDS,

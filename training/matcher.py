@@ -12,7 +12,7 @@ from .kinds import KINDS
 from .scenes import BACKGROUNDS, PAIR_SIZES, SIDE, SIZES, Scene, centre, pair_centres
 from .sprites import sprite
 
-TOLERANCE = 8  # pixels from the nominal place: 4 of jitter, 4 of grace
+TOLERANCE = 10  # pixels from the nominal place: a token of jitter and a little grace
 THRESHOLD = 0.5  # least correlation of a sprite that counts as drawn
 
 

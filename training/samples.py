@@ -25,29 +25,36 @@ def encode(vqgan: VQGAN, scenes: list[Scene]) -> Tensor:
 
 
 class Pool:
-    """Scenes by seed, with their codes. A quarter of the seeds jitters by single pixels, for captions only."""
+    """Scenes by seed, with their codes. A quarter of the seeds is off the token grid, for captions only."""
 
-    def __init__(self, vqgan: VQGAN, capacity: int, image_length: int):
-        self.vqgan, self.codes, self.size = vqgan, torch.zeros(capacity, image_length, dtype=torch.int16), 0
+    def __init__(self, vqgan: VQGAN, capacity: int, image_length: int, first: int = 0):
+        """Holds the scenes of the seeds first, first + 1, …"""
+        self.vqgan, self.first, self.size = vqgan, first, 0
+        self.codes = torch.zeros(capacity, image_length, dtype=torch.int16)
 
     @staticmethod
-    def scene(seed: int) -> Scene:
-        return random_scene(random.Random(seed), step=1 if seed % 4 == 0 else 4)
+    def _scene(seed: int) -> Scene:
+        return random_scene(random.Random(seed), free=seed % 4 == 0)
+
+    def restore(self, codes: Tensor) -> None:
+        self.size = len(codes)
+        self.codes[: self.size] = codes
 
     def grow(self, count: int) -> None:
         count = min(count, len(self.codes) - self.size)
         if count:
-            scenes = [self.scene(seed) for seed in range(self.size, self.size + count)]
+            scenes = [self._scene(self.first + i) for i in range(self.size, self.size + count)]
             self.codes[self.size : self.size + count] = encode(self.vqgan, scenes).to(torch.int16)
             self.size += count
 
     def draw(self, rng: random.Random, count: int, gridded: bool) -> tuple[list[Scene], Tensor]:
-        seeds = []
-        while len(seeds) < count:
-            seed = rng.randrange(self.size)
-            if not gridded or seed % 4:
-                seeds.append(seed)
-        return [self.scene(seed) for seed in seeds], self.codes[seeds].long()
+        """Random scenes with their codes [count, I]; `gridded` wants those on the token grid."""
+        chosen = []
+        while len(chosen) < count:
+            i = rng.randrange(self.size)
+            if not gridded or (self.first + i) % 4:
+                chosen.append(i)
+        return [self._scene(self.first + i) for i in chosen], self.codes[chosen].long()
 
 
 class Sampler:

@@ -10,11 +10,14 @@ from .kinds import KINDS
 from .sprites import sprite
 
 SIDE = 128
-MARGIN = 6  # pixels kept free at the picture's edge before jitter
+TOKEN = 8  # pixels a side of an image token
 
 # Single scenes: size name -> side of the sprite's square in pixels.
 SIZES = {"small": 36, "medium": 56, "large": 80}
-PAIR_SIZES = (48, 56)
+PAIR_SIZES = (48,)
+# How far from the picture's centre a place lies. Whole tokens, so that a sprite of one size always meets the token grid
+# in the same way: the transformer then has one set of codes to learn for it, not 64.
+OFFSETS = {36: 32, 48: 32, 56: 24, 80: 16}
 
 # Place -> direction of the offset from the centre.
 PLACES = {
@@ -43,7 +46,7 @@ BACKGROUNDS = {
     "orange": (245, 150, 50),
     "purple": (135, 80, 180),
 }
-SHADE_JITTER = 3  # each channel of the background moves by at most this much
+SHADE_JITTER = 2  # each channel of the background moves by at most this much
 
 
 @dataclass(frozen=True)
@@ -78,24 +81,23 @@ def pair_is_held_out(first: int, second: int) -> bool:
 
 
 def centre(place: str, size: int) -> tuple[int, int]:
-    """Nominal centre of a single sprite, a multiple of 4 pixels from the picture's edge where size is a multiple of 8."""
+    """Nominal centre of a single sprite, pixels."""
     dx, dy = PLACES[place]
-    offset = (SIDE - size) // 2 - MARGIN
-    offset -= offset % 4
-    return SIDE // 2 + dx * offset, SIDE // 2 + dy * offset
+    return SIDE // 2 + dx * OFFSETS[size], SIDE // 2 + dy * OFFSETS[size]
 
 
 def pair_centres(relation: str, size: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    offset = (SIDE - size) // 2 - MARGIN
-    offset -= offset % 4
-    middle = SIDE // 2
+    middle, offset = SIDE // 2, OFFSETS[size]
     if relation == "left-of":
         return (middle - offset, middle), (middle + offset, middle)
     return (middle, middle - offset), (middle, middle + offset)
 
 
-def _jitter(rng: random.Random, step: int) -> int:
-    return step * rng.randint(-(4 // step), 4 // step)
+def _jitter(rng: random.Random, size: int, free: bool) -> int:
+    """Whole tokens (none for large sprites, whose places lie close together), or if free up to half a token."""
+    if free:
+        return rng.randint(-TOKEN // 2, TOKEN // 2)
+    return 0 if size == SIZES["large"] else rng.choice((-TOKEN, 0, 0, 0, TOKEN))
 
 
 def _shade(rng: random.Random, background: str) -> tuple[int, int, int]:
@@ -104,24 +106,24 @@ def _shade(rng: random.Random, background: str) -> tuple[int, int, int]:
     )
 
 
-def _place(rng: random.Random, kind: int, size: int, middle: tuple[int, int], step: int) -> Sprite:
-    x = middle[0] - size // 2 + _jitter(rng, step)
-    y = middle[1] - size // 2 + _jitter(rng, step)
+def _place(rng: random.Random, kind: int, size: int, middle: tuple[int, int], free: bool) -> Sprite:
+    x = middle[0] - size // 2 + _jitter(rng, size, free)
+    y = middle[1] - size // 2 + _jitter(rng, size, free)
     return Sprite(kind, size, x, y)
 
 
-def random_single(rng: random.Random, step: int = 4, held_out: bool = False) -> Scene:
-    """A single scene of the training split (or of the held-out one). Jitter is a multiple of `step` pixels, at most 4."""
+def random_single(rng: random.Random, free: bool = False, held_out: bool = False) -> Scene:
+    """A single scene of the training split (or of the held-out one)."""
     while True:
         kind, place = rng.randrange(len(KINDS)), rng.choice(list(PLACES))
         background, size = rng.choice(list(BACKGROUNDS)), rng.choice(list(SIZES))
         if single_is_held_out(kind, place, background) == held_out:
             break
-    body = _place(rng, kind, SIZES[size], centre(place, SIZES[size]), step)
+    body = _place(rng, kind, SIZES[size], centre(place, SIZES[size]), free)
     return Scene((body,), background, _shade(rng, background), size, place)
 
 
-def random_pair(rng: random.Random, step: int = 4, held_out: bool = False) -> Scene:
+def random_pair(rng: random.Random, free: bool = False, held_out: bool = False) -> Scene:
     while True:
         first, second = rng.sample(range(len(KINDS)), 2)
         if pair_is_held_out(first, second) == held_out:
@@ -129,12 +131,12 @@ def random_pair(rng: random.Random, step: int = 4, held_out: bool = False) -> Sc
     relation, size = rng.choice(RELATIONS), rng.choice(PAIR_SIZES)
     background = rng.choice(list(BACKGROUNDS))
     middles = pair_centres(relation, size)
-    bodies = tuple(_place(rng, kind, size, middle, step) for kind, middle in zip((first, second), middles))
+    bodies = tuple(_place(rng, kind, size, middle, free) for kind, middle in zip((first, second), middles))
     return Scene(bodies, background, _shade(rng, background), "pair", relation)
 
 
-def random_scene(rng: random.Random, step: int = 4, pairs: float = 0.5) -> Scene:
-    return random_pair(rng, step) if rng.random() < pairs else random_single(rng, step)
+def random_scene(rng: random.Random, free: bool = False, pairs: float = 0.5) -> Scene:
+    return random_pair(rng, free) if rng.random() < pairs else random_single(rng, free)
 
 
 def render(scene: Scene) -> np.ndarray:

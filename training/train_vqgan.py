@@ -33,7 +33,7 @@ def batch(rng: random.Random, count: int, side: int) -> Tensor:
     """Scenes, cropped to side x side pixels around a sprite: [count, 3, side, side], 0..1."""
     pictures = []
     for _ in range(count):
-        scene = random_scene(rng, step=4 if rng.random() < 0.75 else 1)
+        scene = random_scene(rng, free=rng.random() < 0.5)
         picture = render(scene)
         if side < SIDE:
             body = rng.choice(scene.sprites)
