@@ -22,7 +22,7 @@ fn filter_bits(id: u32) -> u32 {
   return logits[row_start + id];
 }
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(FILTER_THREADS)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
   row_start = workgroup.x * params.classes;
   filter_begin(FilterOptions(params.classes, params.top_k, params.top_p, params.inverse_temperature), local);

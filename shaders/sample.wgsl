@@ -86,7 +86,7 @@ fn draw(candidate: u32, position: u32, local: u32) -> u32 {
   return select(best, 0u, best == NONE);
 }
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(FILTER_THREADS)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
   let candidate = workgroup.x;
   row_start = (candidate % params.logits_rows) * params.row_stride + params.first_class;

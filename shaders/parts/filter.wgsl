@@ -12,9 +12,9 @@
 // Masses are integers, so sums are exact: threads may add in any order, and neither the device nor the list changes one.
 //
 // The kernel supplies `fn filter_bits(id: u32) -> u32`, the bits of a logit (−Infinity or NaN excludes the class).
-// 256 threads; classes at most 65536; 15.3 KiB of workgroup memory.
+// Classes at most 65536; 15.3 KiB of workgroup memory. The result does not depend on the number of threads.
 
-const FILTER_THREADS: u32 = 256;
+override FILTER_THREADS: u32 = 256; // at least 16. Software adapters pay for every thread at every barrier: 64 there
 const FILTER_CAPACITY: u32 = 1536;
 const FILTER_UNLISTED: u32 = 0xffffffff;
 const FILTER_LEVELS_WITH_TIES: u32 = 5; // steps, logit: equal logits stay together
@@ -222,9 +222,11 @@ fn filter_search(local: u32, by_mass: bool, levels: u32) -> FilterBorder {
   var step = FilterStep();
   step.limit = vec2<u32>(filter_options.top_k - 1u, 0u);
   for (var level = 0u; level < levels; level++) {
-    atomicStore(&filter_low[local], 0u);
-    atomicStore(&filter_high[local], 0u);
-    atomicStore(&filter_count[local], 0u);
+    for (var bin = local; bin < 256u; bin += FILTER_THREADS) {
+      atomicStore(&filter_low[bin], 0u);
+      atomicStore(&filter_high[bin], 0u);
+      atomicStore(&filter_count[bin], 0u);
+    }
     workgroupBarrier();
     for (var i = local; i < filter_length(); i += FILTER_THREADS) {
       let element = filter_element(i);

@@ -11,6 +11,9 @@ const MOST_CLASSES = 65536;
 /** The kernel's 1/temperature is at most this: below T = 1e-6 a draw is greedy anyway. */
 const LARGEST_INVERSE_TEMPERATURE = 1e6;
 
+/** Threads a candidate: software adapters pay for every thread at every barrier. */
+const threads = (gpu: Gpu): number => (gpu.adapter.software ? 64 : 256);
+
 /** How a token is drawn: logits / temperature, then top-k (ties with the k-th stay), then top-p (the class that crosses p stays). */
 export interface Filter {
   /** Keep the k largest; 0 keeps all, 1 is greedy. */
@@ -60,8 +63,15 @@ export class Sampler {
     this.#kernel = kernel;
   }
 
-  static async create(gpu: Gpu): Promise<Sampler> {
-    return new Sampler(await gpu.kernels.get({ name: 'sample', parts: ['random', 'filter'] }));
+  /** @param threadCount a candidate, at least 16: a matter of speed only, no draw depends on it. */
+  static async create(gpu: Gpu, threadCount = threads(gpu)): Promise<Sampler> {
+    return new Sampler(
+      await gpu.kernels.get({
+        name: 'sample',
+        parts: ['random', 'filter'],
+        constants: { FILTER_THREADS: threadCount },
+      }),
+    );
   }
 
   /**
@@ -117,9 +127,16 @@ export async function filterProbabilities(
   checkSampling(filter);
   checkClasses('filter_probs', classes);
   if (logits.length !== rows * classes) {
-    throw new RudolphError('bad-input', `filter_probs: ${logits.length} logits, expected ${rows} rows of ${classes} classes`);
+    throw new RudolphError(
+      'bad-input',
+      `filter_probs: ${logits.length} logits, expected ${rows} rows of ${classes} classes`,
+    );
   }
-  const kernel = await gpu.kernels.get({ name: 'filter_probs', parts: ['filter'] });
+  const kernel = await gpu.kernels.get({
+    name: 'filter_probs',
+    parts: ['filter'],
+    constants: { FILTER_THREADS: threads(gpu) },
+  });
   const arena = new Arena(gpu.device);
   try {
     const probabilities = arena.buffer('probabilities', logits.byteLength);
@@ -146,11 +163,23 @@ export async function filterProbabilities(
  * @throws RudolphError `bad-input` unless topK is an integer ≥ 0, 0 < topP ≤ 1, temperature is finite and above 0, seed is an
  *   integer of 0…2³²−1 and count an integer ≥ 1.
  */
-export function checkSampling(options: Partial<Filter> & { readonly seed?: number | undefined; readonly count?: number | undefined }): void {
+export function checkSampling(
+  options: Partial<Filter> & { readonly seed?: number | undefined; readonly count?: number | undefined },
+): void {
   const { topK, topP, temperature, seed, count } = options;
-  expect('topK', topK, 'an integer of 0 (all classes), 1 (greedy) or more', (k) => Number.isInteger(k) && k >= 0 && k <= 0xffffffff);
+  expect(
+    'topK',
+    topK,
+    'an integer of 0 (all classes), 1 (greedy) or more',
+    (k) => Number.isInteger(k) && k >= 0 && k <= 0xffffffff,
+  );
   expect('topP', topP, 'above 0 and at most 1 (all classes)', (p) => p > 0 && p <= 1);
-  expect('temperature', temperature, 'finite and above 0 (topK: 1 draws the most likely class)', (t) => Number.isFinite(t) && t > 0);
+  expect(
+    'temperature',
+    temperature,
+    'finite and above 0 (topK: 1 draws the most likely class)',
+    (t) => Number.isFinite(t) && t > 0,
+  );
   expect('seed', seed, 'an integer from 0 to 4294967295', (s) => Number.isInteger(s) && s >= 0 && s <= 0xffffffff);
   expect('count', count, 'an integer of 1 or more', (n) => Number.isInteger(n) && n >= 1);
 }

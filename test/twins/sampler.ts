@@ -18,7 +18,9 @@ export function filterTwin(logits: ArrayLike<number>, { topK, topP, temperature 
   }
   const maximum = logits[order[0]!]!;
   let total = 0;
-  const masses = order.map((index) => (logits[index] === maximum ? 1 : Math.exp((logits[index]! - maximum) / temperature)));
+  const masses = order.map((index) =>
+    logits[index] === maximum ? 1 : Math.exp((logits[index]! - maximum) / temperature),
+  );
   for (const mass of masses) total += mass;
   let before = 0;
   let kept = 0;
@@ -35,7 +37,12 @@ export function filterTwin(logits: ArrayLike<number>, { topK, topP, temperature 
 
 /** pcg4d of Jarzynski and Olano, JCGT 9(3), 2020. */
 export function pcg4dTwin(counter: readonly [number, number, number, number]): [number, number, number, number] {
-  let [x, y, z, w] = counter.map((word) => (Math.imul(word, 1664525) + 1013904223) | 0) as [number, number, number, number];
+  let [x, y, z, w] = counter.map((word) => (Math.imul(word, 1664525) + 1013904223) | 0) as [
+    number,
+    number,
+    number,
+    number,
+  ];
   const mix = (): void => {
     x = (x + Math.imul(y, w)) | 0;
     y = (y + Math.imul(z, x)) | 0;
