@@ -17,10 +17,10 @@ const MASK_TENSORS: Readonly<Record<MaskKind, string>> = { row: 'row_mask', colu
 export function tokenizerCases(bundle: Bundle, tokenizer: Tokenizer, report: Report): void {
   const { vocab, encode, subwords, decode } = bundle.tokenizerCases;
   const quoted = (text: string): string => JSON.stringify(text);
-  if (vocab) report.all('tokenizer.vocab', vocab.map((piece, id) => ({ what: `id ${id}`, actual: tokenizer.subword(id), expected: piece })));
+  if (vocab) report.all('tokenizer.vocab', vocab.map((piece, id) => ({ what: `id ${id}`, actual: tokenizer.piece(id), expected: piece })));
   report.all('tokenizer.encode', encode.map(({ text, ids }) => ({ what: quoted(text), actual: tokenizer.encode(text), expected: ids })));
   if (subwords) {
-    report.all('tokenizer.subwords', subwords.map(({ text, pieces }) => ({ what: quoted(text), actual: tokenizer.encodeAsSubwords(text), expected: pieces })));
+    report.all('tokenizer.subwords', subwords.map(({ text, pieces }) => ({ what: quoted(text), actual: tokenizer.subwords(text), expected: pieces })));
   }
   report.all('tokenizer.decode', decode.map(({ ids, ignore_ids, text }) => ({ what: `[${ids.join()}]`, actual: tokenizer.decode(ids, ignore_ids ?? []), expected: text })));
 }

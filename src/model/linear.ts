@@ -1,4 +1,4 @@
-import type { Arena, } from '../gpu/buffers';
+import type { Arena } from '../gpu/buffers';
 import type { Gpu } from '../gpu/device';
 import { packParams, type Binding, type Dispatch } from '../gpu/kernel';
 import type { GpuTensor } from './weights';
@@ -41,11 +41,12 @@ export async function recordLinear(gpu: Gpu, arena: Arena, spec: LinearSpec): Pr
   const weights = gpu.variants.f16 ? 'weights_f16' : 'weights_fp16';
   const parts = [weights, ...(spec.output === 'qkv' ? ['cache'] : []), `output_${spec.output}`];
   const few = rows <= MATVEC_ROWS;
+  const lanes = gpu.adapter.software ? 1 : 8;
   const per = rows <= 32 ? 4 : 8;
   const kernel = few
-    ? await gpu.kernels.get({ name: 'matvec', parts, consts: { ROWS: rows <= 2 ? rows : rows <= 4 ? 4 : 8 } })
+    ? await gpu.kernels.get({ name: 'matvec', parts, consts: { ROWS: rows <= 2 ? rows : rows <= 4 ? 4 : 8, LANES: lanes } })
     : await gpu.kernels.get({ name: 'matmul', parts, consts: { PER_M: per, PER_N: per } });
-  const tileColumns = few ? 8 : 8 * per;
+  const tileColumns = few ? 64 / lanes : 8 * per;
   const tileRows = few ? rows : 8 * per;
   const perDispatch = Math.max(1, Math.floor(MAX_WORK / (rows * inputs) / tileColumns)) * tileColumns;
   const dispatches: Dispatch[] = [];

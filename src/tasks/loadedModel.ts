@@ -3,29 +3,19 @@ import type { ComponentName, Manifest } from '../format/manifest';
 import type { ModelSource } from '../format/modelSource';
 import { readBack } from '../gpu/buffers';
 import type { Gpu } from '../gpu/device';
-import type { RgbaImage } from '../image/image';
+import type { PlanarImage, RgbaImage } from '../image/image';
 import { ImageTokenizer } from '../model/imageTokenizer';
 import { Sampler } from '../model/sampler';
 import { Transformer } from '../model/transformer';
 import { type LoadProgress, Weights } from '../model/weights';
+import { buildPrompt } from '../text/prompt';
 import { Tokenizer } from '../text/tokenizer';
 
-const BOS = 2;
 const END = 3;
-/** Fetched at once; the encoder follows when the first picture has to be read, so that a page that only draws never loads it. */
-const FIRST: readonly ComponentName[] = ['transformer', 'imageDecoder'];
 
 export interface LoadOptions {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: LoadProgress) => void;
-}
-
-export interface LeftPrompt {
-  /** [L], zero-padded. */
-  readonly ids: readonly number[];
-  /** Tokens before cutting, and how many of them did not fit. */
-  readonly length: number;
-  readonly cut: number;
 }
 
 /** A model on a device: what the tasks work with. */
@@ -63,10 +53,15 @@ export class LoadedModel {
     this.#onProgress = onProgress;
   }
 
-  /** Streams the weights to the device. @throws RudolphError of the source, or `unsupported` / `bad-model`. */
+  /**
+   * Streams transformer and image decoder to the device. The encoder follows when the first picture has to be read, so
+   * that a page that only draws never fetches it.
+   * @throws RudolphError of the source, or `unsupported` / `bad-model`.
+   */
   static async load(gpu: Gpu, source: ModelSource, options: LoadOptions = {}): Promise<LoadedModel> {
     const { manifest } = source;
-    const components = FIRST.filter((name) => name === 'transformer' || manifest.components[name]);
+    const decoder: ComponentName = manifest.components.imageDecoder ? 'imageDecoder' : 'imageDecoderDwt';
+    const components: ComponentName[] = ['transformer', ...(manifest.components[decoder] ? [decoder] : [])];
     const tokenizer = await loadTokenizer(source, options.signal);
     const weights = await Weights.load(gpu.device, source, components, options);
     try {
@@ -100,13 +95,9 @@ export class LoadedModel {
     return textVocabulary - leftLength - textSpecialTokens;
   }
 
-  /** `[2] + [special] + ids + [3]`, zero-padded to L, cut at the end without restoring the 3 (upstream's `encode_text`). */
-  leftPrompt(text: string, special: string | null): LeftPrompt {
-    const all = [BOS, ...this.#special(special), ...this.#encode(text), END];
-    const { leftLength } = this.manifest.config;
-    const ids = all.slice(0, leftLength);
-    while (ids.length < leftLength) ids.push(0);
-    return { ids, length: all.length, cut: Math.max(0, all.length - leftLength) };
+  /** The left text: `[2] + [special] + ids + [3]`, zero-padded to L; see `buildPrompt`. */
+  leftPrompt(text: string, special: string | null): ReturnType<typeof buildPrompt> {
+    return buildPrompt(this.tokenizer, text, { special: this.#special(special), length: this.manifest.config.leftLength });
   }
 
   /**
@@ -114,18 +105,25 @@ export class LoadedModel {
    * @throws RudolphError `bad-input` when it leaves no room for an answer.
    */
   rightPrompt(template: string, special: string | null): { readonly ids: readonly number[]; readonly textIds: readonly number[] } {
-    const textIds = this.#encode(template);
-    const ids = [BOS, ...this.#special(special), ...textIds];
     const { rightLength } = this.manifest.config;
-    if (ids.length >= rightLength) {
-      throw new RudolphError('bad-input', `the template takes ${ids.length} of the right text's ${rightLength} positions and leaves no room for an answer; use a shorter one`);
+    const prompt = buildPrompt(this.tokenizer, template, { special: this.#special(special), length: rightLength, close: false });
+    if (prompt.count + prompt.cut >= rightLength) {
+      const taken = prompt.count + prompt.cut;
+      throw new RudolphError('bad-input', `the template takes ${taken} of the right text's ${rightLength} positions and leaves no room for an answer; use a shorter one`);
     }
-    return { ids, textIds };
+    const ids = prompt.ids.slice(0, prompt.count);
+    return { ids, textIds: ids.filter((id) => id > END && id < this.bpeVocabulary) };
+  }
+
+  /** Image tokens → picture, with the plain decoder where the model has one, else with the DWT decoder. */
+  decodeImage(codes: readonly number[], options: { signal?: AbortSignal; onProgress?: (done: number) => void }): Promise<PlanarImage> {
+    return this.images.decode(codes, { ...options, dwt: !this.manifest.components.imageDecoder });
   }
 
   /** Text of BPE ids; pads, bos, eos and everything above the BPE vocabulary are left out. */
   decodeText(ids: readonly number[]): string {
-    return this.tokenizer.decode(ids.filter((id) => id > END && id < this.bpeVocabulary));
+    const known = Math.min(this.bpeVocabulary, this.tokenizer.vocabularySize);
+    return this.tokenizer.decode(ids.filter((id) => id > END && id < known));
   }
 
   /** One pixel a token in the code's mean colour, tokens from `known` on transparent; null when the model has no table of colours. */
@@ -163,19 +161,15 @@ export class LoadedModel {
     return ImageTokenizer.create(this.gpu, weights, this.manifest);
   }
 
-  #encode(text: string): number[] {
-    return this.tokenizer.encode(text.toLowerCase().trim());
-  }
-
-  /** The id of a special token as a list; empty for null and, by default, for models that have none (350M_v1). */
-  #special(name: string | null): number[] {
+  /** The id of a special token; null for null and for models that have none (350M_v1). */
+  #special(name: string | null): number | null {
     const { specialTokens } = this.manifest;
-    if (name === null || specialTokens === null) return [];
+    if (name === null || specialTokens === null) return null;
     const id = specialTokens[name];
     if (id === undefined) {
       throw new RudolphError('unsupported', `the model has no special token ${name}; it has ${Object.keys(specialTokens).join(', ')}`, { token: name });
     }
-    return [id];
+    return id;
   }
 }
 

@@ -1,5 +1,5 @@
 import { RudolphError } from '../errors';
-import { type RgbaImage } from '../image/image';
+import type { RgbaImage } from '../image/image';
 import { toRgba } from '../image/planar';
 import { KeyValueCache } from '../model/cache';
 import { generate } from '../model/generate';
@@ -30,7 +30,7 @@ export async function textToImage(
   const seed = options.seed ?? drawSeed();
   const imageTokens = config.imageSide ** 2;
   const left = model.leftPrompt(prompt, options.specialToken === undefined ? 'LT_T2I' : options.specialToken);
-  if (left.cut > 0) onEvent?.({ type: 'notice', message: `the prompt is too long: its last ${left.cut} of ${left.length} tokens were left out` });
+  if (left.cut > 0) onEvent?.({ type: 'notice', message: `the prompt is too long: only its first ${left.count} of ${left.count + left.cut} tokens were used` });
   onEvent?.({ type: 'progress', stage: 'prompt', done: 0, total: 1 });
 
   const shape = { prefixes: 1, prefixLength: config.leftLength, sequences: Math.min(count, MOST_CANDIDATES), tailLength: imageTokens, rings: true };
@@ -65,7 +65,7 @@ export async function textToImage(
   for (const [candidate, codes] of codebooks.entries()) {
     const progress = (part: number): void => onEvent?.({ type: 'progress', stage: 'pictures', done: candidate + part, total: count });
     progress(0);
-    const image = toRgba(await model.images.decode(codes, { onProgress: progress, ...(signal ? { signal } : {}) }));
+    const image = toRgba(await model.decodeImage(codes, { onProgress: progress, ...(signal ? { signal } : {}) }));
     images.push(image);
     onEvent?.({ type: 'picture', candidate, image });
   }
