@@ -3,9 +3,12 @@
 // Taps run over a kernel × kernel box; the input may be enlarged twofold (nearest) before, the output thinned by `step`.
 //
 // An implicit GEMM: a workgroup computes a tile of (4·THREADS_M pixels) × (4·THREADS_N channels), each thread 4 × 4 of it,
-// walking K = kernel²·channels in steps of 16. Channels come in eights, so eight consecutive k share a tap.
+// walking K = kernel²·channels in steps of 16 that lie in workgroup memory. Channels come in eights, so eight consecutive k
+// share a tap. Adapters in software set TILED to false and read everything where it lies: a barrier costs them more than
+// their processor's caches leave to save.
 // Dispatch (ceil(y_stride / 4·THREADS_N), ceil((end_pixel − first_pixel) / 4·THREADS_M), 1).
 // w: parts/weights_*.wgsl; a row of w is `row_chunks` chunks of eight.
+override TILED: bool = true;
 override THREADS_M: u32 = 8;
 override THREADS_N: u32 = 8;
 const PER_THREAD: u32 = 4;
@@ -40,21 +43,32 @@ var<workgroup> x_tile: array<vec4<f32>, (K_TILE / 4) * PER_THREAD * THREADS_M>; 
 var<workgroup> w_tile: array<vec4<f32>, (K_TILE / 4) * PER_THREAD * THREADS_N>; // (K_TILE/4, channels)
 
 // Eight values of x for output pixel p at k…k+7.
-fn input8(p: u32, k: u32) -> array<vec4<f32>, 2> {
+fn input8(p: u32, k: u32) -> Weights8 {
   let tap = k / params.x_stride;
   let c = k % params.x_stride;
-  let row = (p / params.y_width) * params.step + tap / params.kernel;
-  let column = (p % params.y_width) * params.step + tap % params.kernel;
   // Unsigned: what lies before the first row wraps to a huge number and fails the same test.
-  let sy = row - params.pad;
-  let sx = column - params.pad;
+  let sy = (p / params.y_width) * params.step + tap / params.kernel - params.pad;
+  let sx = (p % params.y_width) * params.step + tap % params.kernel - params.pad;
   let inside = p < params.end_pixel && tap < params.kernel * params.kernel
     && sy < (params.x_height << params.enlarge) && sx < (params.x_width << params.enlarge);
   if (!inside) {
-    return array<vec4<f32>, 2>(vec4<f32>(), vec4<f32>());
+    return Weights8(vec4<f32>(), vec4<f32>());
   }
   let at = (((sy >> params.enlarge) * params.x_width + (sx >> params.enlarge)) * params.x_stride + c) / 4u;
-  return array<vec4<f32>, 2>(x[at], x[at + 1u]);
+  return Weights8(x[at], x[at + 1u]);
+}
+
+// w[n, k…k+7]
+fn filter8(n: u32, k: u32) -> Weights8 {
+  if (n >= params.y_channels || k >= params.kernel * params.kernel * params.x_stride) {
+    return Weights8(vec4<f32>(), vec4<f32>());
+  }
+  return weights8(n * params.row_chunks + k / 8u);
+}
+
+// The dot products of four k of a pixel with four channels.
+fn dots(a: vec4<f32>, w0: vec4<f32>, w1: vec4<f32>, w2: vec4<f32>, w3: vec4<f32>) -> vec4<f32> {
+  return vec4<f32>(dot(a, w0), dot(a, w1), dot(a, w2), dot(a, w3));
 }
 
 fn store(p: u32, n4: u32, sums: vec4<f32>) {
@@ -86,56 +100,67 @@ fn main(
   let x_loads = tile_m * (K_TILE / 8u);
   let loads = x_loads + tile_n * (K_TILE / 8u);
 
+  // Of pixel p + i·THREADS_M, four channels from n on.
+  let p = pixel0 + thread.y;
+  let n = channel0 + 4u * thread.x;
   var sums0 = vec4<f32>();
   var sums1 = vec4<f32>();
   var sums2 = vec4<f32>();
   var sums3 = vec4<f32>();
-  for (var k0 = 0u; k0 < k_end; k0 += K_TILE) {
-    for (var load = index; load < loads; load += THREADS_M * THREADS_N) {
-      if (load < x_loads) {
-        let m = load % tile_m;
-        let k8 = load / tile_m;
-        let values = input8(pixel0 + m, k0 + 8u * k8);
-        x_tile[2u * k8 * tile_m + m] = values[0];
-        x_tile[(2u * k8 + 1u) * tile_m + m] = values[1];
-      } else {
-        let n = (load - x_loads) % tile_n;
-        let k8 = (load - x_loads) / tile_n;
-        let k = k0 + 8u * k8;
-        var values = Weights8(vec4<f32>(), vec4<f32>());
-        if (channel0 + n < params.y_channels && k < k_end) {
-          values = weights8((channel0 + n) * params.row_chunks + k / 8u);
-        }
-        let slot = (n % PER_THREAD) * THREADS_N + n / PER_THREAD;
-        w_tile[2u * k8 * tile_n + slot] = values.low;
-        w_tile[(2u * k8 + 1u) * tile_n + slot] = values.high;
-      }
-    }
-    workgroupBarrier();
 
-    for (var k4 = 0u; k4 < min(K_TILE, k_end - k0) / 4u; k4++) {
-      let xs = k4 * tile_m + thread.y;
-      let ws = k4 * tile_n + thread.x;
-      let x0 = x_tile[xs];
-      let x1 = x_tile[xs + THREADS_M];
-      let x2 = x_tile[xs + 2u * THREADS_M];
-      let x3 = x_tile[xs + 3u * THREADS_M];
-      let w0 = w_tile[ws];
-      let w1 = w_tile[ws + THREADS_N];
-      let w2 = w_tile[ws + 2u * THREADS_N];
-      let w3 = w_tile[ws + 3u * THREADS_N];
-      sums0 += vec4<f32>(dot(x0, w0), dot(x0, w1), dot(x0, w2), dot(x0, w3));
-      sums1 += vec4<f32>(dot(x1, w0), dot(x1, w1), dot(x1, w2), dot(x1, w3));
-      sums2 += vec4<f32>(dot(x2, w0), dot(x2, w1), dot(x2, w2), dot(x2, w3));
-      sums3 += vec4<f32>(dot(x3, w0), dot(x3, w1), dot(x3, w2), dot(x3, w3));
+  if (TILED) {
+    for (var k0 = 0u; k0 < k_end; k0 += K_TILE) {
+      for (var load = index; load < loads; load += THREADS_M * THREADS_N) {
+        if (load < x_loads) {
+          let m = load % tile_m;
+          let k8 = load / tile_m;
+          let values = input8(pixel0 + m, k0 + 8u * k8);
+          x_tile[2u * k8 * tile_m + m] = values.low;
+          x_tile[(2u * k8 + 1u) * tile_m + m] = values.high;
+        } else {
+          let row = (load - x_loads) % tile_n;
+          let k8 = (load - x_loads) / tile_n;
+          let values = filter8(channel0 + row, k0 + 8u * k8);
+          let slot = (row % PER_THREAD) * THREADS_N + row / PER_THREAD;
+          w_tile[2u * k8 * tile_n + slot] = values.low;
+          w_tile[(2u * k8 + 1u) * tile_n + slot] = values.high;
+        }
+      }
+      workgroupBarrier();
+
+      for (var k4 = 0u; k4 < min(K_TILE, k_end - k0) / 4u; k4++) {
+        let xs = k4 * tile_m + thread.y;
+        let ws = k4 * tile_n + thread.x;
+        let w0 = w_tile[ws];
+        let w1 = w_tile[ws + THREADS_N];
+        let w2 = w_tile[ws + 2u * THREADS_N];
+        let w3 = w_tile[ws + 3u * THREADS_N];
+        sums0 += dots(x_tile[xs], w0, w1, w2, w3);
+        sums1 += dots(x_tile[xs + THREADS_M], w0, w1, w2, w3);
+        sums2 += dots(x_tile[xs + 2u * THREADS_M], w0, w1, w2, w3);
+        sums3 += dots(x_tile[xs + 3u * THREADS_M], w0, w1, w2, w3);
+      }
+      workgroupBarrier();
     }
-    workgroupBarrier();
+  } else {
+    for (var k = 0u; k < k_end; k += 8u) {
+      let w0 = filter8(n, k);
+      let w1 = filter8(n + 1u, k);
+      let w2 = filter8(n + 2u, k);
+      let w3 = filter8(n + 3u, k);
+      let a0 = input8(p, k);
+      let a1 = input8(p + THREADS_M, k);
+      let a2 = input8(p + 2u * THREADS_M, k);
+      let a3 = input8(p + 3u * THREADS_M, k);
+      sums0 += dots(a0.low, w0.low, w1.low, w2.low, w3.low) + dots(a0.high, w0.high, w1.high, w2.high, w3.high);
+      sums1 += dots(a1.low, w0.low, w1.low, w2.low, w3.low) + dots(a1.high, w0.high, w1.high, w2.high, w3.high);
+      sums2 += dots(a2.low, w0.low, w1.low, w2.low, w3.low) + dots(a2.high, w0.high, w1.high, w2.high, w3.high);
+      sums3 += dots(a3.low, w0.low, w1.low, w2.low, w3.low) + dots(a3.high, w0.high, w1.high, w2.high, w3.high);
+    }
   }
 
-  let p = pixel0 + thread.y;
-  let n4 = channel0 / 4u + thread.x;
-  store(p, n4, sums0);
-  store(p + THREADS_M, n4, sums1);
-  store(p + 2u * THREADS_M, n4, sums2);
-  store(p + 3u * THREADS_M, n4, sums3);
+  store(p, n / 4u, sums0);
+  store(p + THREADS_M, n / 4u, sums1);
+  store(p + 2u * THREADS_M, n / 4u, sums2);
+  store(p + 3u * THREADS_M, n / 4u, sums3);
 }

@@ -14,7 +14,11 @@ import { type CheckpointTensor, memoryModel, roundToHalf } from '../support/memo
 import { testVariants } from '../support/variants';
 import * as twin from '../twins/vqgan';
 
-describe.each(await testVariants())('image tokenizer kernels, $name', ({ variants }) => {
+/** What runs on a GPU, and what adapters in software take, which is all that tests have: both are tested on every adapter. */
+const sets = (await testVariants()).filter(({ variants }) => !variants.subgroups); // no kernel here knows subgroups
+const cases = sets.flatMap((set) => [true, false].map((tiled) => ({ ...set, tiled })));
+
+describe.each(cases)('image tokenizer kernels, $name, tiled $tiled', ({ variants, tiled }) => {
   let gpu: Gpu;
   let arena: Arena;
   const loaded: Weights[] = [];
@@ -33,7 +37,7 @@ describe.each(await testVariants())('image tokenizer kernels, $name', ({ variant
   async function record(tensors: readonly CheckpointTensor[]): Promise<Recording> {
     const weights = await Weights.load(gpu.device, memoryModel('imageDecoder', tensors), ['imageDecoder']);
     loaded.push(weights);
-    return new Recording(gpu, new ScratchPool(arena), weights);
+    return new Recording(gpu, new ScratchPool(arena), weights, '', tiled);
   }
 
   /** Planes → the kernels' (height, width, stride); the padding holds zeros as kernels leave it. */

@@ -58,12 +58,12 @@ export async function multiply(recording: Recording, label: string, x: Activatio
   }
   // Small tiles keep more of the GPU busy where there are few outputs, large ones fetch less where there are many.
   const pixels = width * height;
-  const threads = y.stride % 64 === 0 && pixels * y.stride >= 64 * 64 * 128 ? 16 : 8;
+  const threads = recording.tiled && y.stride % 64 === 0 && pixels * y.stride >= 64 * 64 * 128 ? 16 : 8;
   const tile = 4 * threads;
   const compiled = await recording.gpu.kernels.get({
     name: 'conv2d',
     parts: [matrix.part],
-    constants: { THREADS_M: threads, THREADS_N: threads },
+    constants: { TILED: recording.tiled ? 1 : 0, THREADS_M: threads, THREADS_N: threads },
   });
   const perPixel = kernel * kernel * x.stride * y.stride;
   const step = Math.max(1, Math.min(65535, Math.floor(MAX_DISPATCH_WORK / (perPixel * tile)))) * tile;

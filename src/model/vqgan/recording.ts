@@ -65,15 +65,18 @@ export class Recording {
   /** Before every tensor name: 'dwt.' for the DWT decoder. */
   readonly prefix: string;
   readonly dispatches: Dispatch[] = [];
+  /** Convolutions go through workgroup memory: right for a GPU, slower by half on adapters in software. */
+  readonly tiled: boolean;
   /** Bound where a kernel wants a bias and there is none. */
   readonly noBias: GPUBuffer;
   readonly #pool: ScratchPool;
 
-  constructor(gpu: Gpu, pool: ScratchPool, weights: Weights, prefix = '') {
+  constructor(gpu: Gpu, pool: ScratchPool, weights: Weights, prefix = '', tiled = !gpu.adapter.software) {
     this.gpu = gpu;
     this.arena = pool.arena;
     this.weights = weights;
     this.prefix = prefix;
+    this.tiled = tiled;
     this.#pool = pool;
     this.noBias = this.arena.buffer('no bias', 16);
   }
