@@ -29,7 +29,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> forced: array<u32>;        // (sequence_length) ids, NONE: draw
 @group(0) @binding(3) var<storage, read_write> state: array<u32>;   // position of this row, position of the next
 @group(0) @binding(4) var<storage, read_write> tokens: array<u32>;  // (candidates, sequence_length)
-@group(0) @binding(5) var<storage, read_write> done: array<u32>;    // (candidates) 1: the text is closed, zeros follow
+@group(0) @binding(5) var<storage, read_write> done: array<u32>;    // (candidates) 1: the text is closed, 2: no logit was a number; zeros follow
 
 struct Plan { position: u32, token: u32 } // token NONE: to be drawn
 
@@ -51,7 +51,7 @@ fn perturbed(element: vec2<u32>, candidate: u32, position: u32) -> f32 {
   return scaled + random_gumbel(vec4<u32>(params.seed, params.candidate_offset + candidate, position, element.y));
 }
 
-// Class 0 when every class is excluded.
+// NONE when every logit is NaN or −Infinity.
 fn draw(candidate: u32, position: u32, local: u32) -> u32 {
   let options = FilterOptions(params.classes, params.top_k, params.top_p, params.inverse_temperature);
   let any_class = filter_begin(options, local);
@@ -82,8 +82,7 @@ fn draw(candidate: u32, position: u32, local: u32) -> u32 {
     atomicMin(&best_class, id);
   }
   workgroupBarrier();
-  let best = atomicLoad(&best_class);
-  return select(best, 0u, best == NONE);
+  return atomicLoad(&best_class);
 }
 
 @compute @workgroup_size(FILTER_THREADS)
@@ -105,7 +104,11 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
   var token = planned.token;
   if (token == NONE) {
     token = draw(candidate, planned.position, local);
-    if (token >= params.end_from) {
+    if (token == NONE) {
+      // Nothing sensible can be drawn: the host reports it at the end rather than showing a picture of noise.
+      if (local == 0u) { done[candidate] = 2u; }
+      token = 0u;
+    } else if (token >= params.end_from) {
       token = params.end_id;
     }
   }

@@ -1,3 +1,4 @@
+import { RudolphError } from '../errors';
 import { Arena, readBack } from '../gpu/buffers';
 import { Runner } from '../gpu/runner';
 import { KeyValueCache } from './cache';
@@ -118,6 +119,12 @@ export async function generate(transformer: Transformer, sampler: Sampler, reque
       }
     }
     await runner.idle();
+    const ends = new Uint32Array(await readBack(device, done, 0, candidates * 4));
+    if (ends.includes(2)) {
+      throw new RudolphError('self-test', 'the model computed values that are no numbers (NaN): this graphics adapter or its driver computes wrongly, or the weights are damaged', {
+        candidate: request.firstCandidate + ends.indexOf(2),
+      });
+    }
     return split(new Uint32Array(await readBack(device, tokens, 0, candidates * sequenceLength * 4)));
   } finally {
     tap?.dispose();

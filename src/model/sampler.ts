@@ -45,7 +45,7 @@ export interface SampleSpec extends Filter {
   readonly tokens: Binding;
   /** (sequenceLength) u32: written instead of a draw unless `NO_TOKEN`. */
   readonly forced: Binding;
-  /** (candidates) u32: becomes 1 when `endId` was written; zeros follow. */
+  /** (candidates) u32: becomes 1 when `endId` was written, 2 when no logit was a number; zeros follow. */
   readonly done: Binding;
   /** 0…2³²−1. */
   readonly seed: number;

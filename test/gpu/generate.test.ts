@@ -154,8 +154,8 @@ describe('generate', { timeout: 300_000 }, () => {
         duringLoop = created;
       },
     });
-    // One staging buffer for the read-back at the end.
-    expect(duringLoop).toEqual(['createBuffer']);
+    // Two staging buffers for the read-backs at the end.
+    expect(duringLoop).toEqual(['createBuffer', 'createBuffer']);
     const steps = IMAGE_TOKENS - 1;
     // embed and its norm; 7 a layer; norm and logits; sample
     expect(dispatches / steps).toBe(2 + 7 * SMALL.layers + 2 + 1);
@@ -169,6 +169,15 @@ describe('generate', { timeout: 300_000 }, () => {
     expect(await draw()).toHaveLength(3);
     expect(Arena.liveBytes).toBe(before);
   });
+});
+
+test('values that are no numbers are reported, not drawn', async () => {
+  const gpu = await openGpu({ variants: 'base' });
+  const weights = await Weights.load(gpu.device, await randomModel(SMALL), ['transformer']);
+  const transformer = Transformer.create(gpu, SMALL, weights);
+  gpu.device.queue.writeBuffer(weights.tensor('image_logits.bias').buffer, 0, new Float32Array(SMALL.imageVocabulary).fill(NaN));
+  await expect(generate(transformer, await Sampler.create(gpu), DRAW)).rejects.toThrow('values that are no numbers');
+  gpu.dispose();
 });
 
 describe('masks that are not standard', () => {
