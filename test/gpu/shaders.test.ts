@@ -30,10 +30,14 @@ function combinations(weights: string): KernelSpec[] {
     { name: 'sample', parts: ['random', 'filter'] },
     { name: 'filter_probs', parts: ['filter'] },
     ...[weights, 'weights_f32'].flatMap((part) =>
-      [8, 16].map((threads) => ({
+      [
+        { TILED: 1, threads: 8 },
+        { TILED: 1, threads: 16 },
+        { TILED: 0, threads: 8 },
+      ].map(({ TILED, threads }) => ({
         name: 'conv2d',
         parts: [part],
-        constants: { THREADS_M: threads, THREADS_N: threads },
+        constants: { TILED, THREADS_M: threads, THREADS_N: threads },
       })),
     ),
     { name: 'embed_codes', parts: [weights] },
