@@ -15,8 +15,7 @@ import { testVariants } from '../support/variants';
 import * as twin from '../twins/vqgan';
 
 /** What runs on a GPU, and what adapters in software take, which is all that tests have: both are tested on every adapter. */
-const sets = (await testVariants()).filter(({ variants }) => !variants.subgroups); // no kernel here knows subgroups
-const cases = sets.flatMap((set) => [true, false].map((tiled) => ({ ...set, tiled })));
+const cases = (await testVariants()).flatMap((set) => [true, false].map((tiled) => ({ ...set, tiled })));
 
 describe.each(cases)('image tokenizer kernels, $name, tiled $tiled', ({ variants, tiled }) => {
   let gpu: Gpu;

@@ -121,3 +121,66 @@ export function argmax(x: Planes): number[] {
     return best;
   });
 }
+
+/** A whole image tokenizer over tensors by name, as they lie in a checkpoint. */
+export interface Network {
+  readonly tensors: ReadonlyMap<string, { readonly shape: readonly number[]; readonly values: ArrayLike<number> }>;
+  readonly levels: number;
+  readonly residualBlocks: number;
+  readonly attentionLevels: readonly number[];
+}
+
+function layers({ tensors }: Network) {
+  const get = (name: string) => {
+    const tensor = tensors.get(name);
+    if (!tensor) throw new Error(`no tensor ${name}`);
+    return tensor;
+  };
+  const convolve = (name: string, x: Planes, resize?: 'half' | 'double') => {
+    const { shape, values } = get(`${name}.weight`);
+    return conv(x, { weight: values, bias: get(`${name}.bias`).values, out: shape[0]!, kernel: shape[2]! }, resize);
+  };
+  const norm = (name: string, x: Planes, swish: boolean) => groupNorm(x, get(`${name}.weight`).values, get(`${name}.bias`).values, swish);
+  const block = (name: string, x: Planes) => {
+    const h = convolve(`${name}.conv1`, norm(`${name}.norm1`, x, true));
+    const shortcut = tensors.has(`${name}.nin_shortcut.weight`) ? convolve(`${name}.nin_shortcut`, x) : x;
+    return add(shortcut, convolve(`${name}.conv2`, norm(`${name}.norm2`, h, true)));
+  };
+  const attention = (name: string, x: Planes) => {
+    const h = norm(`${name}.norm`, x, false);
+    return add(x, convolve(`${name}.proj_out`, attend(convolve(`${name}.q`, h), convolve(`${name}.k`, h), convolve(`${name}.v`, h))));
+  };
+  const middle = (name: string, x: Planes) => block(`${name}.block_2`, attention(`${name}.attn_1`, block(`${name}.block_1`, x)));
+  const finish = (name: string, x: Planes) => convolve(`${name}.conv_out`, norm(`${name}.norm_out`, x, true));
+  return { get, convolve, block, attention, middle, finish };
+}
+
+/** Picture in 0…1 → logits. */
+export function encode(network: Network, image: Planes): Planes {
+  const { convolve, block, attention, middle, finish } = layers(network);
+  let h = convolve('encoder.conv_in', { ...image, data: image.data.map((value) => 2 * value - 1) });
+  for (let level = 0; level < network.levels; level++) {
+    for (let i = 0; i < network.residualBlocks; i++) {
+      h = block(`encoder.down.${level}.block.${i}`, h);
+      if (network.attentionLevels.includes(level)) h = attention(`encoder.down.${level}.attn.${i}`, h);
+    }
+    if (level < network.levels - 1) h = convolve(`encoder.down.${level}.downsample.conv`, h, 'half');
+  }
+  return convolve('quantize.proj', convolve('quant_conv', finish('encoder', middle('encoder.mid', h))));
+}
+
+/** Indices → what the decoder's last convolution gives. */
+export function decode(network: Network, indices: readonly number[], height: number, width: number): Planes {
+  const { get, convolve, block, attention, middle, finish } = layers(network);
+  const { shape, values } = get('quantize.embed.weight');
+  let h = make(shape[1]!, height, width, (c, y, x) => values[indices[y * width + x]! * shape[1]! + c]!);
+  h = middle('decoder.mid', convolve('decoder.conv_in', convolve('post_quant_conv', h)));
+  for (let level = network.levels - 1; level >= 0; level--) {
+    for (let i = 0; i <= network.residualBlocks; i++) {
+      h = block(`decoder.up.${level}.block.${i}`, h);
+      if (network.attentionLevels.includes(level)) h = attention(`decoder.up.${level}.attn.${i}`, h);
+    }
+    if (level > 0) h = convolve(`decoder.up.${level}.upsample.conv`, h, 'double');
+  }
+  return finish('decoder', h);
+}
