@@ -1,0 +1,165 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ENGINE_USAGE, ENGINE_VALUES, withEngine } from '../cli/support/engine';
+import { writePng } from '../cli/support/images';
+import { Options } from '../cli/support/options';
+import { endStatus, print, status } from '../cli/support/output';
+import { RudolphError } from '../src/errors';
+import { toRgba } from '../src/image/planar';
+import { preprocess } from '../src/image/preprocess';
+import type { Engine } from '../src/tasks/engine';
+import { judgeCaption } from './captions';
+import { readHeldOut, readWorld, WORLD_FOLDER } from './files';
+import { judgeDrawing } from './matcher';
+import { CAPTION_PARTS, DRAWING_PARTS, type Judged, table } from './report';
+import { compose, type Scene } from './scene';
+import type { World } from './world';
+
+const USAGE = `Usage: npm run eval -- [--limit N] [--only caption|draw|decode] [--json FILE]
+
+How well the embedded model knows its world: held-out scenes are described and drawn by the engine as it ships.
+caption: the composed scene's picture; greedy, and the most frequent of 8 drafts with the default sampling.
+draw:    the scene's caption with the default sampling, one picture a scene, seed = the scene's number; judged by a
+         matcher that composes every kind of sprite at the stated place. Half an hour and more without a GPU.
+decode:  the composed picture through the image tokenizer and back, judged by the same matcher: the bound of "draw".
+
+${ENGINE_USAGE}
+                      (default: embedded)
+  --limit N           so many scenes, half of them with one sprite, half with two (default: all)
+  --only S            only one of the three; may be a list: caption,draw
+  --seed S            added to the seed of every drawing and draft (default: 0)
+  --json FILE         everything: texts, codes and verdicts of each scene
+  --pictures DIR      where to save the drawings
+  --world DIR         sprites.png, sprites.json, heldout.json (default: ${WORLD_FOLDER})`;
+
+const PARTS = ['caption', 'draw', 'decode'] as const;
+
+interface Outcome {
+  readonly scene: Scene;
+  readonly greedy?: Judged & { readonly text: string };
+  readonly sampled?: Judged & { readonly text: string; readonly drafts: number };
+  readonly decoded?: Judged;
+  readonly drawn?: Judged & { readonly seed: number; readonly codebook: readonly number[] };
+}
+
+async function main(args: readonly string[], signal: AbortSignal): Promise<void> {
+  if (args.includes('--help') || args.includes('-h')) return print(USAGE);
+  const values = [...ENGINE_VALUES, 'limit', 'only', 'seed', 'json', 'pictures', 'world'];
+  const options = new Options(['--model', 'embedded', ...args], { values });
+  const only = options.string('only')?.split(',') ?? [...PARTS];
+  const stranger = only.find((part) => !PARTS.some((known) => known === part));
+  if (stranger !== undefined)
+    throw new RudolphError('bad-input', `--only is "${stranger}"; it can be ${PARTS.join(', ')}`);
+  const limit = options.integer('limit', { min: 1 });
+  const firstSeed = options.integer('seed', { min: 0, max: 0xffff0000 }) ?? 0;
+  const folder = options.string('world') ?? WORLD_FOLDER;
+  const pictures = options.string('pictures');
+  const json = options.string('json');
+  const world = await readWorld(folder);
+  const scenes = take(await readHeldOut(folder), limit);
+  if (pictures !== undefined) await mkdir(pictures, { recursive: true });
+
+  const outcomes: Outcome[] = [];
+  const started = performance.now();
+  await withEngine(options, signal, async (engine) => {
+    for (const [done, { scene, index }] of scenes.entries()) {
+      const seconds = (performance.now() - started) / 1000;
+      const left = done === 0 ? '' : `, ${Math.ceil(((seconds / done) * (scenes.length - done)) / 60)} min left`;
+      status(`scene ${done + 1} of ${scenes.length}${left}: ${scene.caption}`);
+      const outcome: Outcome = {
+        scene,
+        ...(only.includes('caption') ? await describe(engine, world, scene, firstSeed + index, signal) : {}),
+        ...(only.includes('decode') ? await decode(engine, world, scene, signal) : {}),
+        ...(only.includes('draw') ? await draw(engine, world, scene, firstSeed + index, signal, pictures) : {}),
+      };
+      outcomes.push(outcome);
+    }
+  });
+  const minutes = (performance.now() - started) / 60000;
+  status(`${outcomes.length} scenes in ${minutes.toFixed(1)} minutes`, { done: true });
+
+  const rows = (name: string, parts: readonly string[], of: (outcome: Outcome) => Judged | undefined): string[] =>
+    table(
+      name,
+      parts,
+      outcomes.flatMap((outcome) => {
+        const judged = of(outcome);
+        return judged ? [{ verdict: judged.verdict, pair: outcome.scene.size === 'pair' }] : [];
+      }),
+    );
+  const lines = [
+    ...rows('captions, greedy', CAPTION_PARTS, (outcome) => outcome.greedy),
+    ...rows('captions, most frequent of 8', CAPTION_PARTS, (outcome) => outcome.sampled),
+    ...rows('image tokenizer alone', DRAWING_PARTS, (outcome) => outcome.decoded),
+    ...rows('drawings', DRAWING_PARTS, (outcome) => outcome.drawn),
+  ];
+  print(lines.join('\n'));
+  if (json !== undefined) await writeFile(json, `${JSON.stringify({ minutes, table: lines, outcomes })}\n`);
+}
+
+/** The first so many single scenes and pairs, alike, with their numbers. */
+function take(scenes: readonly Scene[], limit = scenes.length): { readonly scene: Scene; readonly index: number }[] {
+  const all = scenes.map((scene, index) => ({ scene, index }));
+  const [singles, pairs] = [false, true].map((pair) => all.filter(({ scene }) => (scene.size === 'pair') === pair)) as [
+    typeof all,
+    typeof all,
+  ];
+  const half = Math.min(Math.ceil(limit / 2), singles.length);
+  return [...singles.slice(0, half), ...pairs.slice(0, limit - half)];
+}
+
+async function describe(
+  engine: Engine,
+  world: World,
+  scene: Scene,
+  seed: number,
+  signal: AbortSignal,
+): Promise<Pick<Outcome, 'greedy' | 'sampled'>> {
+  const image = compose(world, scene);
+  const greedy = (await engine.caption(image, { topK: 1, seed }, { signal })).texts[0]!;
+  const drafts = await engine.caption(image, { count: 8, seed }, { signal });
+  const sampled = drafts.texts[0]!;
+  return {
+    greedy: { text: greedy, verdict: { ...judgeCaption(world, greedy, scene) } },
+    sampled: { text: sampled, drafts: drafts.counts[0]!, verdict: { ...judgeCaption(world, sampled, scene) } },
+  };
+}
+
+async function decode(
+  engine: Engine,
+  world: World,
+  scene: Scene,
+  signal: AbortSignal,
+): Promise<Pick<Outcome, 'decoded'>> {
+  const encoder = await engine.model.encoder(signal);
+  const { indices } = await encoder.encode(preprocess(compose(world, scene), world.description.side), { signal });
+  const image = toRgba(await engine.model.images.decode(indices, { signal }));
+  return { decoded: { verdict: { ...judgeDrawing(world, image, scene) } } };
+}
+
+async function draw(
+  engine: Engine,
+  world: World,
+  scene: Scene,
+  seed: number,
+  signal: AbortSignal,
+  pictures: string | undefined,
+): Promise<Pick<Outcome, 'drawn'>> {
+  const { images, codebooks } = await engine.textToImage(scene.caption, { seed }, { signal });
+  if (pictures !== undefined) await writePng(join(pictures, `${String(seed).padStart(3, '0')}.png`), images[0]!);
+  return { drawn: { seed, codebook: codebooks[0]!, verdict: { ...judgeDrawing(world, images[0]!, scene) } } };
+}
+
+const controller = new AbortController();
+process.once('SIGINT', () => controller.abort(new DOMException('interrupted', 'AbortError')));
+try {
+  await main(process.argv.slice(2), controller.signal);
+} catch (error) {
+  process.exitCode = controller.signal.aborted ? 130 : 1;
+  endStatus();
+  if (!controller.signal.aborted)
+    process.stderr.write(`eval: ${error instanceof RudolphError ? error.message : String((error as Error).stack)}\n`);
+}
+// Dawn's threads would keep the process alive; what is written must be out before.
+await new Promise((resolve) => process.stdout.write('', resolve));
+process.exit();
