@@ -41,7 +41,18 @@ Nothing in the files is executed. DIR appears only when everything is written.
   --out DIR           the folder to make`,
   async run(args, signal) {
     const options = new Options(args, {
-      values: ['rudolph', 'vqgan', 'vqgan-dwt', 'tokenizer', 'preset', 'config', 'special-tokens', 'name', 'metadata', 'out'],
+      values: [
+        'rudolph',
+        'vqgan',
+        'vqgan-dwt',
+        'tokenizer',
+        'preset',
+        'config',
+        'special-tokens',
+        'name',
+        'metadata',
+        'out',
+      ],
       flags: ['force'],
     });
     const preset = options.choice('preset', PRESET_NAMES);
@@ -52,8 +63,10 @@ Nothing in the files is executed. DIR appears only when everything is written.
       tokenizer: options.required('tokenizer', "upstream's bpe.model"),
     };
     const target = resolve(options.required('out', 'the folder to make'));
-    if (paths.vqgan === undefined && paths.vqganDwt === undefined) throw new RudolphError('bad-input', '--vqgan is missing: the image tokenizer');
-    if (preset && options.string('config') !== undefined) throw new RudolphError('bad-input', '--preset and --config exclude each other');
+    if (paths.vqgan === undefined && paths.vqganDwt === undefined)
+      throw new RudolphError('bad-input', '--vqgan is missing: the image tokenizer');
+    if (preset && options.string('config') !== undefined)
+      throw new RudolphError('bad-input', '--preset and --config exclude each other');
     checkTarget(target, options.flag('force'));
 
     const files: FileSource[] = [];
@@ -72,12 +85,16 @@ Nothing in the files is executed. DIR appears only when everything is written.
         tokenizer: await open(paths.tokenizer),
         ...(preset === undefined ? {} : { preset }),
         ...(config === undefined ? {} : { config: await readText(config) }),
-        ...(special === undefined ? {} : { specialTokens: special === 'base' || special === 'fbc2' ? special : await readText(special) }),
+        ...(special === undefined
+          ? {}
+          : { specialTokens: special === 'base' || special === 'fbc2' ? special : await readText(special) }),
         metadata: await metadataOf(options),
         producer: `rudolph-web ${version}`,
         signal,
         onProgress: ({ component, writtenBytes, totalBytes }) =>
-          status(`${component}: ${Math.floor((100 * writtenBytes) / totalBytes)} % of ${(totalBytes / 1e6).toFixed(1)} MB`),
+          status(
+            `${component}: ${Math.floor((100 * writtenBytes) / totalBytes)} % of ${(totalBytes / 1e6).toFixed(1)} MB`,
+          ),
       };
       const { manifest, notes } = await intoFolder(target, (folder) =>
         convertModel({ ...request, sink: { write: (file, bytes) => writeFile(join(folder, file), bytes) } }),
@@ -113,7 +130,11 @@ function checkTarget(target: string, force: boolean): void {
     throw new RudolphError('bad-input', `${target} is no folder; choose another --out`);
   }
   if (content.length === 0) return;
-  if (!content.includes(MANIFEST_FILE)) throw new RudolphError('bad-input', `${target} exists and holds something else than a web model; choose another --out`);
+  if (!content.includes(MANIFEST_FILE))
+    throw new RudolphError(
+      'bad-input',
+      `${target} exists and holds something else than a web model; choose another --out`,
+    );
   if (!force) throw new RudolphError('bad-input', `${target} exists already; --force replaces it`);
 }
 

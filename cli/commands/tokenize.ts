@@ -24,7 +24,12 @@ Cuts texts into the BPE tokens of a model, without bos and eos, neither lower-ca
     if (options.flag('json')) return printJson(options.positionals.map((text) => tokenizer.encode(text)));
     for (const text of options.positionals) {
       const pieces = tokenizer.subwords(text);
-      print(tokenizer.encode(text).map((id, i) => `${id}:${pieces[i]}`).join(' '));
+      print(
+        tokenizer
+          .encode(text)
+          .map((id, i) => `${id}:${pieces[i]}`)
+          .join(' '),
+      );
     }
   },
 };

@@ -24,14 +24,19 @@ export async function openFile(path: string): Promise<FileSource> {
   const stat = await file.stat();
   if (!stat.isFile()) {
     await file.close();
-    throw new RudolphError('bad-input', `${path} is ${stat.isDirectory() ? 'a folder' : 'no regular file'}, a file was expected`, { path });
+    throw new RudolphError(
+      'bad-input',
+      `${path} is ${stat.isDirectory() ? 'a folder' : 'no regular file'}, a file was expected`,
+      { path },
+    );
   }
   const byteLength = stat.size;
   return {
     label: basename(path),
     byteLength,
     slice: async (start, end) => {
-      if (start < 0 || end < start || end > byteLength) throw new RangeError(`${path}: bytes ${start}…${end} of ${byteLength}`);
+      if (start < 0 || end < start || end > byteLength)
+        throw new RangeError(`${path}: bytes ${start}…${end} of ${byteLength}`);
       const bytes = new Uint8Array(end - start);
       let filled = 0;
       while (filled < bytes.length) {

@@ -19,7 +19,12 @@ export async function openFolder(model: string): Promise<ModelSource> {
   try {
     text = await readFile(join(folder, MANIFEST_FILE), 'utf8');
   } catch (cause) {
-    throw new RudolphError('bad-model', `${folder} is no web model: it has no readable ${MANIFEST_FILE} (rudolph-web convert makes one)`, { folder }, { cause });
+    throw new RudolphError(
+      'bad-model',
+      `${folder} is no web model: it has no readable ${MANIFEST_FILE} (rudolph-web convert makes one)`,
+      { folder },
+      { cause },
+    );
   }
   const manifest = parseManifest(text, join(folder, MANIFEST_FILE));
   return {
@@ -32,18 +37,30 @@ export async function openFolder(model: string): Promise<ModelSource> {
       try {
         const { size } = await stat(path);
         if (size !== entry.byteLength) {
-          throw new RudolphError('bad-model', `${path}: shard is damaged (it has ${size} bytes, expected ${entry.byteLength}); convert the model again`, { file: entry.file });
+          throw new RudolphError(
+            'bad-model',
+            `${path}: shard is damaged (it has ${size} bytes, expected ${entry.byteLength}); convert the model again`,
+            { file: entry.file },
+          );
         }
         bytes = new Uint8Array(await readFile(path));
       } catch (cause) {
         if (cause instanceof RudolphError) throw cause;
         const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
         const what = missing ? `is missing (one of ${count} shards)` : `cannot be read: ${(cause as Error).message}`;
-        throw new RudolphError('bad-model', `${path} ${what}; convert the model again`, { file: entry.file }, { cause });
+        throw new RudolphError(
+          'bad-model',
+          `${path} ${what}; convert the model again`,
+          { file: entry.file },
+          { cause },
+        );
       }
       const hash = await sha256(bytes);
       if (hash !== entry.sha256) {
-        throw new RudolphError('bad-model', `${path}: shard is damaged (SHA-256 differs); convert the model again`, { file: entry.file, hash });
+        throw new RudolphError('bad-model', `${path}: shard is damaged (SHA-256 differs); convert the model again`, {
+          file: entry.file,
+          hash,
+        });
       }
       return bytes.buffer;
     },
@@ -58,7 +75,11 @@ function resolveModel(model: string): string {
   const named = model === 'embedded' && !shipped.has('embedded') ? [...shipped.values()][0] : shipped.get(model);
   if (named) return named;
   const names = [...shipped.keys()].join(', ') || 'none';
-  throw new RudolphError('bad-input', `${model} is neither a folder nor a model of this package (there are: ${names})`, { model });
+  throw new RudolphError(
+    'bad-input',
+    `${model} is neither a folder nor a model of this package (there are: ${names})`,
+    { model },
+  );
 }
 
 /** Models of this package, by name. The bundled program lies elsewhere than its source, so the root is searched upwards. */

@@ -23,7 +23,16 @@ export interface Checkpoint {
 }
 
 const SAFETENSORS_TO_SOURCE: Partial<Record<SafetensorsDType, SourceDType>> = {
-  F64: 'f64', F32: 'f32', F16: 'f16', BF16: 'bf16', I64: 'i64', I32: 'i32', I16: 'i16', I8: 'i8', U8: 'u8', BOOL: 'bool',
+  F64: 'f64',
+  F32: 'f32',
+  F16: 'f16',
+  BF16: 'bf16',
+  I64: 'i64',
+  I32: 'i32',
+  I16: 'i16',
+  I8: 'i8',
+  U8: 'u8',
+  BOOL: 'bool',
 };
 
 /**
@@ -38,9 +47,13 @@ export async function openCheckpoint({ source, label }: NamedSource): Promise<Ch
   }
   if (starts(LEGACY_START)) return fromPickle(await readTorchLegacy(source, label), 'torch legacy', label);
   if (head[8] === 0x7b && head.length > 9) return fromSafetensors(source, label);
-  throw new RudolphError('bad-checkpoint', `${label} ${guess(head)}; expected a checkpoint of torch.save (.bin, .ckpt, .pt) or .safetensors`, {
-    file: label,
-  });
+  throw new RudolphError(
+    'bad-checkpoint',
+    `${label} ${guess(head)}; expected a checkpoint of torch.save (.bin, .ckpt, .pt) or .safetensors`,
+    {
+      file: label,
+    },
+  );
 }
 
 /** What a file that is no checkpoint seems to be. */
@@ -48,7 +61,8 @@ function guess(head: Uint8Array): string {
   const text = new TextDecoder('latin1').decode(head).trimStart().toLowerCase();
   if (head.length === 0) return 'is empty';
   if (text.startsWith('<!doctype') || text.startsWith('<html')) return 'is an HTML page (a failed download?)';
-  if (text.startsWith('version https://git-lfs')) return 'is a Git LFS pointer (fetch the file itself with git lfs pull)';
+  if (text.startsWith('version https://git-lfs'))
+    return 'is a Git LFS pointer (fetch the file itself with git lfs pull)';
   if (head[0] === 0x1f && head[1] === 0x8b) return 'is gzip-compressed (unpack it first)';
   if (text.startsWith('{') || text.startsWith('[')) return 'is JSON';
   if (text.slice(256).includes('ustar')) return 'is a tar archive';
@@ -77,13 +91,21 @@ async function fromSafetensors(source: ByteSource, label: string): Promise<Check
 
 function fromPickle(root: unknown, container: 'torch zip' | 'torch legacy', label: string): Checkpoint {
   if (!(root instanceof Map)) {
-    throw new RudolphError('bad-checkpoint', `${label} holds ${kind(root)} instead of a state dict; save model.state_dict() with torch.save`, {
-      file: label,
-    });
+    throw new RudolphError(
+      'bad-checkpoint',
+      `${label} holds ${kind(root)} instead of a state dict; save model.state_dict() with torch.save`,
+      {
+        file: label,
+      },
+    );
   }
   const inner: unknown = root.get('state_dict');
   if (inner !== undefined && !(inner instanceof Map)) {
-    throw new RudolphError('bad-checkpoint', `${label}: its state_dict is ${kind(inner)} instead of a dictionary of tensors`, { file: label });
+    throw new RudolphError(
+      'bad-checkpoint',
+      `${label}: its state_dict is ${kind(inner)} instead of a dictionary of tensors`,
+      { file: label },
+    );
   }
   const tensors = new Map<string, SourceTensor>();
   const others = new Map<string, string>();

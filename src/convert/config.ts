@@ -43,7 +43,9 @@ function sizes(
 }
 
 /** E: BPE ids, which come first among the text ids; then the special ones, then L position pads. */
-export function bpeVocabulary(config: Pick<ModelConfig, 'textVocabulary' | 'leftLength' | 'textSpecialTokens'>): number {
+export function bpeVocabulary(
+  config: Pick<ModelConfig, 'textVocabulary' | 'leftLength' | 'textSpecialTokens'>,
+): number {
   return config.textVocabulary - config.leftLength - config.textSpecialTokens;
 }
 
@@ -104,8 +106,10 @@ export function parseConfigFile(text: string, label: string): ConfigFile {
     lastConvKernel: number('last_kernel_size', 1),
   };
   if (model.hidden % model.heads !== 0) fail(`${model.heads} heads do not divide a hidden size of ${model.hidden}`);
-  if (rudolph['cogview_sandwich_layernorm'] === false) fail('cogview_sandwich_layernorm is false; only models with it are supported');
-  if (rudolph['cogview_layernorm_prescale'] === true) fail('cogview_layernorm_prescale is true; only models without it are supported');
+  if (rudolph['cogview_sandwich_layernorm'] === false)
+    fail('cogview_sandwich_layernorm is false; only models with it are supported');
+  if (rudolph['cogview_layernorm_prescale'] === true)
+    fail('cogview_layernorm_prescale is true; only models without it are supported');
   const vqgan = json['vqgan'] ?? null;
   if (vqgan !== null && !isObject(vqgan)) return fail('`vqgan` is not an object');
   const special = json['special_tokens'] ?? null;
@@ -126,7 +130,8 @@ export function parseSpecialTokens(json: unknown, limit: number, label: string):
   const tokens: Record<string, number> = {};
   for (const [key, id] of Object.entries(json)) {
     const name = key.replace(/^<(.*)>$/, '$1');
-    if (!/^[A-Z][A-Z0-9_]{0,31}$/.test(name)) fail(`${JSON.stringify(key)} is no name of a special token (expected e.g. LT_T2I)`);
+    if (!/^[A-Z][A-Z0-9_]{0,31}$/.test(name))
+      fail(`${JSON.stringify(key)} is no name of a special token (expected e.g. LT_T2I)`);
     if (!Number.isSafeInteger(id) || (id as number) < 0 || (id as number) >= limit) {
       fail(`the special token ${name} has the id ${JSON.stringify(id)}, expected 0 to ${limit - 1}`);
     }

@@ -1,6 +1,14 @@
 import { RudolphError } from '../errors';
+import { sequenceLength } from '../format/geometry';
 import { FORMAT_VERSION, MANIFEST_FILE } from '../format/manifest';
-import type { ComponentName, ImageTokenizerConfig, Manifest, ShardEntry, SpecialTokens, TensorEntry } from '../format/manifest';
+import type {
+  ComponentName,
+  ImageTokenizerConfig,
+  Manifest,
+  ShardEntry,
+  SpecialTokens,
+  TensorEntry,
+} from '../format/manifest';
 import { ShardWriter, tensorByteLength } from '../format/shards';
 import type { FileSink } from '../format/shards';
 import { defaultSpecialTokens } from '../format/specialTokens';
@@ -13,8 +21,8 @@ import type { ConfigFile, ModelSizes, PresetName } from './config';
 import { checkImageTokenizer, deduceImageTokenizer, planImageTokenizer, planImageTokenizerDwt } from './imageTokenizer';
 import { classifyMasks } from './masks';
 import type { FoundMasks } from './masks';
-import { MASK_KEYS, matchTensors, planTransformer } from './plan';
 import type { Metadata } from './metadata';
+import { MASK_KEYS, matchTensors, planTransformer } from './plan';
 import type { PlannedTensor } from './plan';
 import { writeTensor } from './writeTensor';
 
@@ -61,7 +69,13 @@ export async function convertModel(options: ConvertOptions): Promise<ConvertResu
   const { sizes, preset } = chooseSizes(rudolph, options.preset, file);
   if (preset) notes.push(`sizes of ${preset}`);
   const plan = planTransformer(sizes);
-  const keys = matchTensors(rudolph, plan.expected, transformerKey, preset ?? options.config?.label ?? 'the config', MASK_NAMES);
+  const keys = matchTensors(
+    rudolph,
+    plan.expected,
+    transformerKey,
+    preset ?? options.config?.label ?? 'the config',
+    MASK_NAMES,
+  );
   const masks = await classifyMasks(rudolph, keys, sizes);
   if (masks.note) notes.push(masks.note);
   const config = withMasks(sizes, masks.info);
@@ -71,16 +85,14 @@ export async function convertModel(options: ConvertOptions): Promise<ConvertResu
   const specialTokens = chooseSpecialTokens(options, sizes, file, preset);
   const image = await openImageTokenizers(options, file, sizes);
 
-  const writing = new ModelWriter(options, [
-    ...[...plan.before, ...plan.after, ...image.planned].map(({ component, dtype, shape }) => ({ component, byteLength: tensorByteLength(dtype, shape) })),
-  ]);
+  const writing = new ModelWriter(options, [...plan.before, ...plan.after, ...image.planned]);
   await writing.component('tokenizer', async (writer) => {
     await writer.begin('bpe.model', 'u8', [tokenizerBytes.length]);
     await writer.append(tokenizerBytes);
   });
   await writing.component('transformer', async (writer) => {
     await writing.tensors(writer, plan.before, rudolph, keys);
-    await writeMasks(writer, masks);
+    await writeMasks(writer, masks, sequenceLength(sizes));
     await writing.tensors(writer, plan.after, rudolph, keys);
   });
   for (const { name, planned, checkpoint, keys: from } of image.components) {
@@ -109,7 +121,11 @@ export function transformerKey(key: string): string | null {
   return name.startsWith('vae.') || name.startsWith('loss.') ? null : name;
 }
 
-function chooseSizes(checkpoint: Checkpoint, preset: PresetName | undefined, file: ConfigFile | null): { sizes: ModelSizes; preset: PresetName | null } {
+function chooseSizes(
+  checkpoint: Checkpoint,
+  preset: PresetName | undefined,
+  file: ConfigFile | null,
+): { sizes: ModelSizes; preset: PresetName | null } {
   if (file) return { sizes: file.model, preset: null };
   if (preset) return { sizes: PRESETS[preset], preset };
   const found = new Map<string, string>();
@@ -118,11 +134,17 @@ function chooseSizes(checkpoint: Checkpoint, preset: PresetName | undefined, fil
     if (name !== null) found.set(name, shape.join());
   }
   // The same number of layers and the same embeddings make a candidate; `matchTensors` then says what else is wrong with it.
-  const layers = [...found.keys()].filter((key) => /^transformer\.layers\.\d+\.input_layernorm\.weight$/.test(key)).length;
+  const layers = [...found.keys()].filter((key) =>
+    /^transformer\.layers\.\d+\.input_layernorm\.weight$/.test(key),
+  ).length;
   const tables = planTransformer({ ...PRESETS['350M'], layers: 0 }).before.map(({ parts }) => parts[0]!.key);
   for (const [name, sizes] of Object.entries(PRESETS) as [PresetName, ModelSizes][]) {
     const shapes = new Map(planTransformer(sizes).expected.map(({ key, shape }) => [key, shape.join()]));
-    if (sizes.layers === layers && tables.every((key) => !found.has(key) || found.get(key) === shapes.get(key)) && tables.some((key) => found.has(key))) {
+    if (
+      sizes.layers === layers &&
+      tables.every((key) => !found.has(key) || found.get(key) === shapes.get(key)) &&
+      tables.some((key) => found.has(key))
+    ) {
       return { sizes, preset: name };
     }
   }
@@ -135,7 +157,12 @@ function chooseSizes(checkpoint: Checkpoint, preset: PresetName | undefined, fil
   );
 }
 
-function chooseSpecialTokens(options: ConvertOptions, sizes: ModelSizes, file: ConfigFile | null, preset: PresetName | null): SpecialTokens {
+function chooseSpecialTokens(
+  options: ConvertOptions,
+  sizes: ModelSizes,
+  file: ConfigFile | null,
+  preset: PresetName | null,
+): SpecialTokens {
   const first = bpeVocabulary(sizes);
   const given = options.specialTokens;
   if (typeof given === 'object') {
@@ -149,39 +176,68 @@ function chooseSpecialTokens(options: ConvertOptions, sizes: ModelSizes, file: C
   }
   if (given === undefined && file?.specialTokens) return file.specialTokens;
   if (given === 'fbc2' && sizes.textSpecialTokens < 17) {
-    throw new RudolphError('bad-input', `--special-tokens fbc2 needs 17 special ids, the model has ${sizes.textSpecialTokens}`);
+    throw new RudolphError(
+      'bad-input',
+      `--special-tokens fbc2 needs 17 special ids, the model has ${sizes.textSpecialTokens}`,
+    );
   }
-  return defaultSpecialTokens(given ?? (options.preset === '2.7B_fbc2' && preset === '2.7B_fbc2' ? 'fbc2' : 'base'), first, sizes.textSpecialTokens);
+  return defaultSpecialTokens(
+    given ?? (options.preset === '2.7B_fbc2' && preset === '2.7B_fbc2' ? 'fbc2' : 'base'),
+    first,
+    sizes.textSpecialTokens,
+  );
 }
 
 function checkTokenizer(bytes: Uint8Array, sizes: ModelSizes, label: string, notes: string[]): void {
   const { vocabularySize } = Tokenizer.parse(bytes, label);
   const expected = bpeVocabulary(sizes);
   if (vocabularySize > expected) {
-    throw new RudolphError('bad-checkpoint', `${label} has ${vocabularySize} ids, the model knows ${expected}: it belongs to another model`, { vocabularySize, expected });
+    throw new RudolphError(
+      'bad-checkpoint',
+      `${label} has ${vocabularySize} ids, the model knows ${expected}: it belongs to another model`,
+      { vocabularySize, expected },
+    );
   }
-  if (vocabularySize < expected) notes.push(`${label} has ${vocabularySize} ids, the model ${expected}: the rest is never drawn as text`);
+  if (vocabularySize < expected)
+    notes.push(`${label} has ${vocabularySize} ids, the model ${expected}: the rest is never drawn as text`);
 }
 
 interface ImageTokenizers {
   readonly config: ImageTokenizerConfig;
   readonly planned: readonly PlannedTensor[];
-  readonly components: readonly { name: ComponentName; planned: readonly PlannedTensor[]; checkpoint: Checkpoint; keys: ReadonlyMap<string, string> }[];
+  readonly components: readonly {
+    name: ComponentName;
+    planned: readonly PlannedTensor[];
+    checkpoint: Checkpoint;
+    keys: ReadonlyMap<string, string>;
+  }[];
 }
 
-async function openImageTokenizers(options: ConvertOptions, file: ConfigFile | null, sizes: ModelSizes): Promise<ImageTokenizers> {
+async function openImageTokenizers(
+  options: ConvertOptions,
+  file: ConfigFile | null,
+  sizes: ModelSizes,
+): Promise<ImageTokenizers> {
   const plain = options.vqgan ? await openCheckpoint(options.vqgan) : null;
   const dwt = options.vqganDwt ? await openCheckpoint(options.vqganDwt) : null;
   const first = plain ?? dwt;
-  if (!first) throw new RudolphError('bad-input', 'an image tokenizer is needed: give --vqgan, or --vqgan-dwt, or both');
+  if (!first)
+    throw new RudolphError('bad-input', 'an image tokenizer is needed: give --vqgan, or --vqgan-dwt, or both');
   const config = deduceImageTokenizer(first);
   if (file?.vqgan) checkImageTokenizer(config, file.vqgan, options.config!.label);
   const codes = sizes.imageVocabulary - sizes.imageSpecialTokens;
   if (config.codes !== codes) {
-    throw new RudolphError('bad-checkpoint', `${first.label} has ${config.codes} codes, the model draws ${codes}: they do not belong together`, { codes: config.codes, expected: codes });
+    throw new RudolphError(
+      'bad-checkpoint',
+      `${first.label} has ${config.codes} codes, the model draws ${codes}: they do not belong together`,
+      { codes: config.codes, expected: codes },
+    );
   }
   if (dwt && JSON.stringify(deduceImageTokenizer(dwt)) !== JSON.stringify(config)) {
-    throw new RudolphError('bad-checkpoint', `${dwt.label} and ${first.label} differ in their sizes: they do not belong together`);
+    throw new RudolphError(
+      'bad-checkpoint',
+      `${dwt.label} and ${first.label} differ in their sizes: they do not belong together`,
+    );
   }
   const components: ImageTokenizers['components'][number][] = [];
   if (plain) {
@@ -197,10 +253,9 @@ async function openImageTokenizers(options: ConvertOptions, file: ConfigFile | n
   return { config, planned: components.flatMap(({ planned }) => planned), components };
 }
 
-async function writeMasks(writer: ShardWriter, masks: FoundMasks): Promise<void> {
+async function writeMasks(writer: ShardWriter, masks: FoundMasks, length: number): Promise<void> {
   if (!masks.bitsets) return;
   for (const [kind, bits] of Object.entries(masks.bitsets)) {
-    const length = Math.round(bits.length / Math.ceil(Math.sqrt(bits.length * 32) / 32));
     await writer.begin(`masks.${kind}`, 'u32', [length, bits.length / length]);
     await writer.append(bits);
   }
@@ -214,9 +269,9 @@ class ModelWriter {
   readonly #totalBytes: number;
   #writtenBytes = 0;
 
-  constructor(options: ConvertOptions, planned: readonly { byteLength: number }[]) {
+  constructor(options: ConvertOptions, planned: readonly PlannedTensor[]) {
     this.#options = options;
-    this.#totalBytes = planned.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    this.#totalBytes = planned.reduce((sum, { dtype, shape }) => sum + tensorByteLength(dtype, shape), 0);
   }
 
   async component(name: ComponentName, write: (writer: ShardWriter) => Promise<void>): Promise<void> {
@@ -227,7 +282,12 @@ class ModelWriter {
     this.index.push(...writer.tensors);
   }
 
-  async tensors(writer: ShardWriter, planned: readonly PlannedTensor[], checkpoint: Checkpoint, keys: ReadonlyMap<string, string>): Promise<void> {
+  async tensors(
+    writer: ShardWriter,
+    planned: readonly PlannedTensor[],
+    checkpoint: Checkpoint,
+    keys: ReadonlyMap<string, string>,
+  ): Promise<void> {
     const { signal, onProgress } = this.#options;
     for (const tensor of planned) {
       signal?.throwIfAborted();

@@ -28,7 +28,9 @@ export function deduceImageTokenizer(checkpoint: Checkpoint): ImageTokenizerConf
     const found = shapes.get(name);
     if (found && found.length === dimensions && found.every((n) => n > 0)) return found;
     const what = found ? `${name} is [${found.join(', ')}]` : `it has no ${name}`;
-    throw new RudolphError('bad-checkpoint', `${label} is not a VQGAN with Gumbel quantisation: ${what}`, { file: label });
+    throw new RudolphError('bad-checkpoint', `${label} is not a VQGAN with Gumbel quantisation: ${what}`, {
+      file: label,
+    });
   };
   const count = (exists: (i: number) => boolean): number => {
     let n = 0;
@@ -37,13 +39,20 @@ export function deduceImageTokenizer(checkpoint: Checkpoint): ImageTokenizerConf
   };
   const [channels, imageChannels] = shape('encoder.conv_in.weight', 4) as [number, number];
   const levels = count((level) => shapes.has(`encoder.down.${level}.block.0.conv1.weight`));
-  const widths = Array.from({ length: levels }, (_, level) => shape(`encoder.down.${level}.block.0.conv1.weight`, 4)[0]!);
+  const widths = Array.from(
+    { length: levels },
+    (_, level) => shape(`encoder.down.${level}.block.0.conv1.weight`, 4)[0]!,
+  );
   const [codes, embeddingSize] = shape('quantize.embed.weight', 2) as [number, number];
   const odd = [channels, ...widths].find((width) => width % GROUPS !== 0 || width % channels !== 0);
   if (odd !== undefined || levels === 0) {
-    throw new RudolphError('bad-checkpoint', `${label} is not a supported VQGAN: widths ${[channels, ...widths].join(', ')} must be multiples of ${GROUPS} and of the first`, {
-      file: label,
-    });
+    throw new RudolphError(
+      'bad-checkpoint',
+      `${label} is not a supported VQGAN: widths ${[channels, ...widths].join(', ')} must be multiples of ${GROUPS} and of the first`,
+      {
+        file: label,
+      },
+    );
   }
   return {
     channels,
@@ -52,13 +61,19 @@ export function deduceImageTokenizer(checkpoint: Checkpoint): ImageTokenizerConf
     zChannels: shape('encoder.conv_out.weight', 4)[0]!,
     embeddingSize,
     codes,
-    attentionLevels: widths.map((_, level) => level).filter((level) => shapes.has(`encoder.down.${level}.attn.0.q.weight`)),
+    attentionLevels: widths
+      .map((_, level) => level)
+      .filter((level) => shapes.has(`encoder.down.${level}.attn.0.q.weight`)),
     imageChannels,
   };
 }
 
 /** @throws RudolphError `bad-input` where a config file's `vqgan` section says otherwise than the tensors. */
-export function checkImageTokenizer(found: ImageTokenizerConfig, section: Readonly<Record<string, unknown>>, label: string): void {
+export function checkImageTokenizer(
+  found: ImageTokenizerConfig,
+  section: Readonly<Record<string, unknown>>,
+  label: string,
+): void {
   const resolution = section['resolution'];
   const attentionSizes = section['attn_resolutions'];
   const said: readonly [string, unknown, unknown][] = [
@@ -72,13 +87,19 @@ export function checkImageTokenizer(found: ImageTokenizerConfig, section: Readon
     ['double_z', section['double_z'], false],
     [
       'attn_resolutions',
-      Array.isArray(attentionSizes) && typeof resolution === 'number' ? [...(attentionSizes as number[])].sort((a, b) => b - a) : undefined,
+      Array.isArray(attentionSizes) && typeof resolution === 'number'
+        ? [...(attentionSizes as number[])].sort((a, b) => b - a)
+        : undefined,
       found.attentionLevels.map((level) => (resolution as number) / 2 ** level),
     ],
   ];
   for (const [field, value, actual] of said) {
     if (value !== undefined && JSON.stringify(value) !== JSON.stringify(actual)) {
-      throw new RudolphError('bad-input', `${label}: vqgan.${field} is ${JSON.stringify(value)}, the tensors say ${JSON.stringify(actual)}`, { field });
+      throw new RudolphError(
+        'bad-input',
+        `${label}: vqgan.${field} is ${JSON.stringify(value)}, the tensors say ${JSON.stringify(actual)}`,
+        { field },
+      );
     }
   }
 }
@@ -87,7 +108,10 @@ export function checkImageTokenizer(found: ImageTokenizerConfig, section: Readon
 class Layers {
   readonly expected: Expected[] = [];
   conv(name: string, output: number, input: number, size: number): void {
-    this.expected.push({ key: `${name}.weight`, shape: [output, input, size, size] }, { key: `${name}.bias`, shape: [output] });
+    this.expected.push(
+      { key: `${name}.weight`, shape: [output, input, size, size] },
+      { key: `${name}.bias`, shape: [output] },
+    );
   }
   norm(name: string, width: number): void {
     this.expected.push({ key: `${name}.weight`, shape: [width] }, { key: `${name}.bias`, shape: [width] });
@@ -132,7 +156,12 @@ function encoderTensors(config: ImageTokenizerConfig): Expected[] {
 }
 
 /** @param prefix of the decoder proper and @param postQuant of its entry (the DWT file nests both). */
-function decoderTensors(config: ImageTokenizerConfig, prefix: string, postQuant: string, outputChannels: number): Expected[] {
+function decoderTensors(
+  config: ImageTokenizerConfig,
+  prefix: string,
+  postQuant: string,
+  outputChannels: number,
+): Expected[] {
   const layers = new Layers();
   const { channels, multipliers, residualBlocks, zChannels, embeddingSize, codes } = config;
   layers.expected.push({ key: 'quantize.embed.weight', shape: [codes, embeddingSize] });
@@ -162,7 +191,11 @@ export interface ImageTokenizerPlan {
 }
 
 /** Names in the web model: DWT's nested decoder is flattened and prefixed, so that names stay unique. */
-function plan(component: ComponentName, tensors: readonly Expected[], rename: (key: string) => string): PlannedTensor[] {
+function plan(
+  component: ComponentName,
+  tensors: readonly Expected[],
+  rename: (key: string) => string,
+): PlannedTensor[] {
   return tensors.map((expected) => planWhole(component, rename(expected.key), expected));
 }
 
@@ -187,6 +220,11 @@ export function planImageTokenizerDwt(checkpoint: Checkpoint, config: ImageToken
     return name === null || name.startsWith('post_quant_conv.') || name.startsWith('decoder.idwt.') ? null : name;
   };
   const keys = matchTensors(checkpoint, [...encoder, ...decoder], strip, 'a VQGAN with DWT of their own config');
-  const rename = (key: string) => `dwt.${key.replace(/^decoder\.post_quant_conv/, 'post_quant_conv').replace(/^decoder\.decoder\./, 'decoder.')}`;
-  return { keys, encoder: plan('imageEncoder', encoder, (key) => key), decoder: plan('imageDecoderDwt', decoder, rename) };
+  const rename = (key: string) =>
+    `dwt.${key.replace(/^decoder\.post_quant_conv/, 'post_quant_conv').replace(/^decoder\.decoder\./, 'decoder.')}`;
+  return {
+    keys,
+    encoder: plan('imageEncoder', encoder, (key) => key),
+    decoder: plan('imageDecoderDwt', decoder, rename),
+  };
 }

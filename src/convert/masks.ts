@@ -20,30 +20,43 @@ export interface FoundMasks {
  * @throws RudolphError `bad-checkpoint` when a mask has another shape, values other than 0 and 1, shows a later
  *   position, or is the standard one of another kernel size than the config's.
  */
-export async function classifyMasks(checkpoint: Checkpoint, keys: ReadonlyMap<string, string>, geometry: Geometry): Promise<FoundMasks> {
+export async function classifyMasks(
+  checkpoint: Checkpoint,
+  keys: ReadonlyMap<string, string>,
+  geometry: Geometry,
+): Promise<FoundMasks> {
   const { label } = checkpoint;
   const fail = (what: string): never => {
     throw new RudolphError('bad-checkpoint', `${label}: ${what}`, { file: label });
   };
   const missing = MASK_KINDS.filter((kind) => !keys.has(MASK_KEYS[kind]));
   if (missing.length === MASK_KINDS.length) {
-    return { info: { form: 'standard', rightSeesLeft: true }, bitsets: null, note: 'the checkpoint has no masks: the standard ones are assumed' };
+    return {
+      info: { form: 'standard', rightSeesLeft: true },
+      bitsets: null,
+      note: 'the checkpoint has no masks: the standard ones are assumed',
+    };
   }
-  if (missing.length > 0) fail(`${missing.map((kind) => MASK_KEYS[kind]).join(', ')} missing while other masks are there`);
+  if (missing.length > 0)
+    fail(`${missing.map((kind) => MASK_KEYS[kind]).join(', ')} missing while other masks are there`);
 
   const length = sequenceLength(geometry);
   const masks = {} as Record<MaskKind, Uint8Array<ArrayBuffer>>;
   for (const kind of MASK_KINDS) {
     const tensor = checkpoint.tensors.get(keys.get(MASK_KEYS[kind])!)!;
     if (tensor.shape.join() !== `${length},${length}`) {
-      fail(`${MASK_KEYS[kind]} is [${tensor.shape.join(', ')}], expected [${length}, ${length}] for the config's lengths`);
+      fail(
+        `${MASK_KEYS[kind]} is [${tensor.shape.join(', ')}], expected [${length}, ${length}] for the config's lengths`,
+      );
     }
     const values = await readFloats(tensor, 0, length);
     const mask = new Uint8Array(length * length);
     for (let i = 0; i < values.length; i++) {
       const value = values[i]!;
-      if (value !== 0 && value !== 1) fail(`${MASK_KEYS[kind]} holds ${value} at [${Math.floor(i / length)}, ${i % length}], expected 0 or 1`);
-      if (value === 1 && i % length > Math.floor(i / length)) fail(`${MASK_KEYS[kind]} lets position ${Math.floor(i / length)} see the later position ${i % length}`);
+      if (value !== 0 && value !== 1)
+        fail(`${MASK_KEYS[kind]} holds ${value} at [${Math.floor(i / length)}, ${i % length}], expected 0 or 1`);
+      if (value === 1 && i % length > Math.floor(i / length))
+        fail(`${MASK_KEYS[kind]} lets position ${Math.floor(i / length)} see the later position ${i % length}`);
       mask[i] = value;
     }
     masks[kind] = mask;
@@ -58,14 +71,20 @@ export async function classifyMasks(checkpoint: Checkpoint, keys: ReadonlyMap<st
     }
   }
   for (const kind of ['conv', 'lastConv'] as const) {
-    const [field, upstream] = kind === 'conv' ? (['convKernel', 'kernel_size'] as const) : (['lastConvKernel', 'last_kernel_size'] as const);
+    const [field, upstream] =
+      kind === 'conv' ? (['convKernel', 'kernel_size'] as const) : (['lastConvKernel', 'last_kernel_size'] as const);
     const other = otherKernel(masks[kind], geometry, kind, field);
     if (other !== null) fail(`${MASK_KEYS[kind]} is that of ${upstream} ${other}, the config says ${geometry[field]}`);
   }
-  const strange = MASK_KINDS.filter((kind) => ![true, false].some((right) => equal(masks[kind], computeMask(geometry, kind, right))));
+  const strange = MASK_KINDS.filter(
+    (kind) => ![true, false].some((right) => equal(masks[kind], computeMask(geometry, kind, right))),
+  );
   const bitsets = {} as Record<MaskKind, Uint32Array<ArrayBuffer>>;
   for (const kind of MASK_KINDS) bitsets[kind] = toBitset(masks[kind], length);
-  const which = strange.length > 0 ? `${strange.map((kind) => MASK_KEYS[kind]).join(', ')} not standard` : 'the masks disagree about right text';
+  const which =
+    strange.length > 0
+      ? `${strange.map((kind) => MASK_KEYS[kind]).join(', ')} not standard`
+      : 'the masks disagree about right text';
   return {
     info: { form: 'bitset', rightSeesLeft: true },
     bitsets,
@@ -74,7 +93,12 @@ export async function classifyMasks(checkpoint: Checkpoint, keys: ReadonlyMap<st
 }
 
 /** The kernel size, other than the config's, whose standard mask this is. */
-function otherKernel(mask: Uint8Array, geometry: Geometry, kind: MaskKind, field: 'convKernel' | 'lastConvKernel'): number | null {
+function otherKernel(
+  mask: Uint8Array,
+  geometry: Geometry,
+  kind: MaskKind,
+  field: 'convKernel' | 'lastConvKernel',
+): number | null {
   const side = geometry.imageSide;
   const reach = (kernel: number) => Math.min(Math.floor(kernel / 2), side - 1);
   for (let kernel = 1; kernel <= 2 * side; kernel += 2) {

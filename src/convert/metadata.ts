@@ -25,10 +25,18 @@ function checkMetadata(json: unknown, error: (what: string) => RudolphError): Me
   const [unknown] = Object.keys(rest);
   if (unknown !== undefined) throw error(`${unknown} is not known; there are name, description, attribution, examples`);
   if (name !== undefined && typeof name !== 'string') throw error('name is no text');
-  if (description !== undefined && !(isObject(description) && Object.values(description).every(isText))) throw error('description is no object of texts by language');
-  if (examples !== undefined && !(Array.isArray(examples) && examples.every(isText))) throw error('examples is no list of texts');
-  const isCredit = (item: unknown) => isObject(item) && isText(item['what']) && isText(item['by']) && isText(item['licence']) && (item['url'] === undefined || isText(item['url']));
-  if (attribution !== undefined && !(Array.isArray(attribution) && attribution.every(isCredit))) throw error('attribution is no list of { what, by, licence, url? }');
+  if (description !== undefined && !(isObject(description) && Object.values(description).every(isText)))
+    throw error('description is no object of texts by language');
+  if (examples !== undefined && !(Array.isArray(examples) && examples.every(isText)))
+    throw error('examples is no list of texts');
+  const isCredit = (item: unknown) =>
+    isObject(item) &&
+    isText(item['what']) &&
+    isText(item['by']) &&
+    isText(item['licence']) &&
+    (item['url'] === undefined || isText(item['url']));
+  if (attribution !== undefined && !(Array.isArray(attribution) && attribution.every(isCredit)))
+    throw error('attribution is no list of { what, by, licence, url? }');
   return json as Metadata;
 }
 

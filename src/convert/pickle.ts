@@ -34,7 +34,8 @@ export interface PickleOptions {
 export class PickleTruncated extends Error {}
 
 /** A checkpoint has no use for these: whoever pickled them wanted them to run. */
-const HOSTILE = /^(os|posix|nt|subprocess|sys|socket|shutil|runpy|pty|importlib|ctypes|commands|webbrowser|pickle|code|__builtin__\.(eval|exec|execfile|compile|open|__import__)$|builtins\.(eval|exec|compile|open|__import__)$)(\.|$)/;
+const HOSTILE =
+  /^(os|posix|nt|subprocess|sys|socket|shutil|runpy|pty|importlib|ctypes|commands|webbrowser|pickle|code|__builtin__\.(eval|exec|execfile|compile|open|__import__)$|builtins\.(eval|exec|compile|open|__import__)$)(\.|$)/;
 
 const MARK = Symbol('mark');
 
@@ -51,7 +52,9 @@ export function readPickle(bytes: Uint8Array, start: number, options: PickleOpti
   let at = start;
 
   const fail = (what: string): never => {
-    throw new RudolphError('bad-checkpoint', `${label}: the pickle is malformed at byte ${at} (${what})`, { file: label });
+    throw new RudolphError('bad-checkpoint', `${label}: the pickle is malformed at byte ${at} (${what})`, {
+      file: label,
+    });
   };
   const take = (count: number): number => {
     if (!(count >= 0)) fail('negative length');
@@ -66,6 +69,10 @@ export function readPickle(bytes: Uint8Array, start: number, options: PickleOpti
   const latin1 = (length: number) => {
     const from = take(length);
     return String.fromCharCode(...bytes.subarray(from, from + length));
+  };
+  const raw = (length: number) => {
+    const from = take(length);
+    return new Uint8Array(bytes.subarray(from, from + length));
   };
   const line = (): string => {
     const end = bytes.indexOf(10, at);
@@ -98,17 +105,25 @@ export function readPickle(bytes: Uint8Array, start: number, options: PickleOpti
     return Number.isSafeInteger(Number(value)) ? Number(value) : value;
   };
   const call = (callee: unknown, args: unknown): unknown => {
-    const name = callee instanceof PickleGlobal || callee instanceof Opaque ? callee.className : fail('what is called is no class');
-    const build = callee instanceof PickleGlobal && Object.hasOwn(options.builders, name) ? options.builders[name] : undefined;
+    const name =
+      callee instanceof PickleGlobal || callee instanceof Opaque
+        ? callee.className
+        : fail('what is called is no class');
+    const build =
+      callee instanceof PickleGlobal && Object.hasOwn(options.builders, name) ? options.builders[name] : undefined;
     return build ? build(Array.isArray(args) ? args : []) : new Opaque(name);
   };
   const global = (module: unknown, name: unknown): PickleGlobal => {
     const className = `${String(module)}.${String(name)}`;
     if (HOSTILE.test(className)) {
-      throw new RudolphError('bad-checkpoint', `${label} asks Python to call ${className}, which no checkpoint needs: do not trust this file (nothing was run)`, {
-        file: label,
-        className,
-      });
+      throw new RudolphError(
+        'bad-checkpoint',
+        `${label} asks Python to call ${className}, which no checkpoint needs: do not trust this file (nothing was run)`,
+        {
+          file: label,
+          className,
+        },
+      );
     }
     return new PickleGlobal(className);
   };
@@ -124,7 +139,8 @@ export function readPickle(bytes: Uint8Array, start: number, options: PickleOpti
 
   for (;;) {
     const opcode = bytes[take(1)]!;
-    switch (opcode) {
+    // prettier-ignore
+    switch (opcode) { // one line an opcode: a table
       case 0x80: take(1); break; // PROTO
       case 0x95: take(8); break; // FRAME
       case 0x2e: return { value: pop(), end: at }; // STOP .
@@ -151,9 +167,9 @@ export function readPickle(bytes: Uint8Array, start: number, options: PickleOpti
       case 0x8c: stack.push(text(bytes[take(1)]!)); break; // SHORT_BINUNICODE
       case 0x58: stack.push(text(view.getUint32(take(4), true))); break; // BINUNICODE X
       case 0x8d: stack.push(text(length64())); break; // BINUNICODE8
-      case 0x43: { const count = bytes[take(1)]!; const from = take(count); stack.push(bytes.slice(from, from + count)); break; } // SHORT_BINBYTES C
-      case 0x42: { const count = view.getUint32(take(4), true); const from = take(count); stack.push(bytes.slice(from, from + count)); break; } // BINBYTES B
-      case 0x8e: case 0x96: { const count = length64(); const from = take(count); stack.push(bytes.slice(from, from + count)); break; } // BINBYTES8, BYTEARRAY8
+      case 0x43: stack.push(raw(bytes[take(1)]!)); break; // SHORT_BINBYTES C
+      case 0x42: stack.push(raw(view.getUint32(take(4), true))); break; // BINBYTES B
+      case 0x8e: case 0x96: stack.push(raw(length64())); break; // BINBYTES8, BYTEARRAY8
       case 0x29: stack.push([]); break; // EMPTY_TUPLE )
       case 0x74: stack.push(popMark()); break; // TUPLE t
       case 0x85: stack.push([pop()]); break; // TUPLE1

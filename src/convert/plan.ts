@@ -35,7 +35,12 @@ export function planWhole(component: ComponentName, name: string, expected: Expe
   };
 }
 
-const NORMS = ['input_layernorm', 'before_first_addition_layernorm', 'post_attention_layernorm', 'before_second_addition_layernorm'];
+const NORMS = [
+  'input_layernorm',
+  'before_first_addition_layernorm',
+  'post_attention_layernorm',
+  'before_second_addition_layernorm',
+];
 const MATRICES = [
   ['qkv', 'attention.query_key_value', 3, 1],
   ['attention_out', 'attention.dense', 1, 1],
@@ -52,7 +57,11 @@ export const MASK_KEYS = {
 } as const;
 
 /** Everything but the masks that a RUDOLPH checkpoint of these sizes holds, and what becomes of it, in the order of use. */
-export function planTransformer(model: ModelSizes): { expected: Expected[]; before: PlannedTensor[]; after: PlannedTensor[] } {
+export function planTransformer(model: ModelSizes): {
+  expected: Expected[];
+  before: PlannedTensor[];
+  after: PlannedTensor[];
+} {
   const { hidden: h, textVocabulary: text, imageVocabulary: image } = model;
   const expected: Expected[] = [];
   const before: PlannedTensor[] = [];
@@ -81,13 +90,21 @@ export function planTransformer(model: ModelSizes): { expected: Expected[]; befo
   whole(before, 'image_columns', 'image_col_embeddings.weight', [model.imageSide, h]);
   for (let layer = 0; layer < model.layers; layer++) {
     const from = `transformer.layers.${layer}`;
-    stack(`layers.${layer}.norms`, NORMS.flatMap((norm) => [`${from}.${norm}.weight`, `${from}.${norm}.bias`]));
+    stack(
+      `layers.${layer}.norms`,
+      NORMS.flatMap((norm) => [`${from}.${norm}.weight`, `${from}.${norm}.bias`]),
+    );
     for (const [name, key, rows, columns] of MATRICES) {
       whole(after, `layers.${layer}.${name}.weight`, `${from}.${key}.weight`, [rows * h, columns * h]);
       whole(after, `layers.${layer}.${name}.bias`, `${from}.${key}.bias`, [rows * h]);
     }
   }
-  stack('final.norms', ['transformer.final_layernorm.weight', 'transformer.final_layernorm.bias', 'to_logits.0.weight', 'to_logits.0.bias']);
+  stack('final.norms', [
+    'transformer.final_layernorm.weight',
+    'transformer.final_layernorm.bias',
+    'to_logits.0.weight',
+    'to_logits.0.bias',
+  ]);
   const weight = expect('to_logits.1.weight', [text + image, h]).key;
   const bias = expect('to_logits.1.bias', [text + image]).key;
   part('text_logits.weight', 'f16', weight, [text, h], 0, text);
@@ -137,7 +154,8 @@ export function matchTensors(
     const shape = shapes.get(name);
     const tensor = checkpoint.tensors.get(key);
     if (!tensor) foreign.push(`${key} is ${checkpoint.others.get(key)}`);
-    else if (shape && tensor.shape.join() !== shape.join()) wrong.push(`${key} is [${tensor.shape.join(', ')}], expected [${shape.join(', ')}]`);
+    else if (shape && tensor.shape.join() !== shape.join())
+      wrong.push(`${key} is [${tensor.shape.join(', ')}], expected [${shape.join(', ')}]`);
   }
   const complaints = [
     ambiguous.length > 0 && `${listSome(ambiguous)} occur twice under different prefixes`,

@@ -7,7 +7,16 @@ import { checkedSlice } from './ranges';
 export type SourceDType = 'f64' | 'f32' | 'f16' | 'bf16' | 'i64' | 'i32' | 'i16' | 'i8' | 'u8' | 'bool';
 
 export const SOURCE_BYTES: Readonly<Record<SourceDType, number>> = {
-  f64: 8, f32: 4, f16: 2, bf16: 2, i64: 8, i32: 4, i16: 2, i8: 1, u8: 1, bool: 1,
+  f64: 8,
+  f32: 4,
+  f16: 2,
+  bf16: 2,
+  i64: 8,
+  i32: 4,
+  i16: 2,
+  i8: 1,
+  u8: 1,
+  bool: 1,
 };
 
 /** A tensor of a checkpoint: a strided view (in elements) of a storage that is read only when asked for. */
@@ -46,7 +55,8 @@ export function lastElement({ shape, strides }: Pick<SourceTensor, 'shape' | 'st
 }
 
 /** A run of elements in row-major order, in the checkpoint's own precision. */
-export type Elements = { readonly dtype: 'f16'; readonly bits: Uint16Array } | { readonly dtype: 'f32'; readonly values: Float32Array };
+export type Elements =
+  { readonly dtype: 'f16'; readonly bits: Uint16Array } | { readonly dtype: 'f32'; readonly values: Float32Array };
 
 /**
  * Elements of the rows from…to−1 (the whole tensor is one row when it has fewer than two dimensions) as f32, or
@@ -56,15 +66,25 @@ export type Elements = { readonly dtype: 'f16'; readonly bits: Uint16Array } | {
 export async function readRows(tensor: SourceTensor, from: number, to: number): Promise<Elements> {
   const raw = await readRaw(tensor, from, to);
   switch (tensor.dtype) {
-    case 'f16': return { dtype: 'f16', bits: new Uint16Array(raw) };
-    case 'f32': return { dtype: 'f32', values: new Float32Array(raw) };
-    case 'bf16': return { dtype: 'f32', values: bfloat16ToFloat32(new Uint16Array(raw)) };
-    case 'f64': return { dtype: 'f32', values: Float32Array.from(new Float64Array(raw)) };
-    case 'i64': return { dtype: 'f32', values: Float32Array.from(new BigInt64Array(raw), Number) };
-    case 'i32': return { dtype: 'f32', values: Float32Array.from(new Int32Array(raw)) };
-    case 'i16': return { dtype: 'f32', values: Float32Array.from(new Int16Array(raw)) };
-    case 'i8': return { dtype: 'f32', values: Float32Array.from(new Int8Array(raw)) };
-    case 'u8': case 'bool': return { dtype: 'f32', values: Float32Array.from(new Uint8Array(raw)) };
+    case 'f16':
+      return { dtype: 'f16', bits: new Uint16Array(raw) };
+    case 'f32':
+      return { dtype: 'f32', values: new Float32Array(raw) };
+    case 'bf16':
+      return { dtype: 'f32', values: bfloat16ToFloat32(new Uint16Array(raw)) };
+    case 'f64':
+      return { dtype: 'f32', values: Float32Array.from(new Float64Array(raw)) };
+    case 'i64':
+      return { dtype: 'f32', values: Float32Array.from(new BigInt64Array(raw), Number) };
+    case 'i32':
+      return { dtype: 'f32', values: Float32Array.from(new Int32Array(raw)) };
+    case 'i16':
+      return { dtype: 'f32', values: Float32Array.from(new Int16Array(raw)) };
+    case 'i8':
+      return { dtype: 'f32', values: Float32Array.from(new Int8Array(raw)) };
+    case 'u8':
+    case 'bool':
+      return { dtype: 'f32', values: Float32Array.from(new Uint8Array(raw)) };
   }
 }
 
@@ -79,7 +99,11 @@ async function readRaw(tensor: SourceTensor, from: number, to: number): Promise<
   const storage = await tensor.storage();
   if (tensor.shape.length >= 2) {
     // A row range is itself a view; one row of a dense tensor is as dense as the whole.
-    const view = { ...tensor, shape: [to - from, ...tensor.shape.slice(1)], offset: tensor.offset + from * tensor.strides[0]! };
+    const view = {
+      ...tensor,
+      shape: [to - from, ...tensor.shape.slice(1)],
+      offset: tensor.offset + from * tensor.strides[0]!,
+    };
     return isDense(view) ? dense(view, storage, size) : gather(view, storage, size);
   }
   return isDense(tensor) ? dense(tensor, storage, size) : gather(tensor, storage, size);
@@ -90,16 +114,24 @@ function dense(view: SourceTensor, storage: ByteSource, size: number): Promise<A
   return checkedSlice(storage, view.offset * size, (view.offset + count) * size, view.label);
 }
 
+/** Bytes; a view that is not dense is read in one piece. */
+const MAX_SCATTERED = 512 * 1024 * 1024;
+
 /** Reads the stretch of the storage that the view touches, then picks. */
 async function gather(view: SourceTensor, storage: ByteSource, size: number): Promise<ArrayBuffer> {
   const { shape, strides } = view;
   const count = shape.reduce((product, n) => product * n, 1);
   if (count === 0) return new ArrayBuffer(0);
   const span = lastElement(view) + 1;
-  if (span * size > 512 * 1024 * 1024) {
-    throw new RudolphError('bad-checkpoint', `${view.label}: a tensor [${shape.join(', ')}] is scattered over ${span * size} bytes; save it contiguous`);
+  if (Math.max(span, count) * size > MAX_SCATTERED) {
+    throw new RudolphError(
+      'bad-checkpoint',
+      `${view.label}: a tensor [${shape.join(', ')}] is scattered over ${span * size} bytes of its storage; save it contiguous`,
+    );
   }
-  const source = new Uint8Array(await checkedSlice(storage, view.offset * size, (view.offset + span) * size, view.label));
+  const source = new Uint8Array(
+    await checkedSlice(storage, view.offset * size, (view.offset + span) * size, view.label),
+  );
   const target = new Uint8Array(count * size);
   const index = new Array<number>(shape.length).fill(0);
   let element = 0;

@@ -9,8 +9,17 @@ import { openZipEntry, readZipDirectory } from './zip';
 
 /** Element type of torch's storage classes; `UntypedStorage` counts bytes. */
 const STORAGE_DTYPES: Readonly<Record<string, SourceDType>> = {
-  DoubleStorage: 'f64', FloatStorage: 'f32', HalfStorage: 'f16', BFloat16Storage: 'bf16', LongStorage: 'i64',
-  IntStorage: 'i32', ShortStorage: 'i16', CharStorage: 'i8', ByteStorage: 'u8', UntypedStorage: 'u8', BoolStorage: 'bool',
+  DoubleStorage: 'f64',
+  FloatStorage: 'f32',
+  HalfStorage: 'f16',
+  BFloat16Storage: 'bf16',
+  LongStorage: 'i64',
+  IntStorage: 'i32',
+  ShortStorage: 'i16',
+  CharStorage: 'i8',
+  ByteStorage: 'u8',
+  UntypedStorage: 'u8',
+  BoolStorage: 'bool',
 };
 
 /** A storage by its key: what a tensor of the pickle refers to. Filled in by the container. */
@@ -45,7 +54,10 @@ export class PickledTensor {
   toSource(): SourceTensor {
     const { storage, offset, shape, strides, label } = this;
     const open = storage.open;
-    if (!open) throw new RudolphError('bad-checkpoint', `${label} is truncated or damaged: storage ${storage.key} is missing`, { file: label });
+    if (!open)
+      throw new RudolphError('bad-checkpoint', `${label} is truncated or damaged: storage ${storage.key} is missing`, {
+        file: label,
+      });
     return { dtype: storage.dtype, shape, strides, offset, storage: open, label };
   }
 }
@@ -58,7 +70,13 @@ function options(label: string, storages: Map<string, Storage>): PickleOptions {
   const rebuild = (args: readonly unknown[]): unknown => {
     const [storage, offset, shape, strides] = args;
     if (storage instanceof Opaque) return storage; // e.g. a quantised storage: only a tensor that we need may complain
-    if (!(storage instanceof Storage) || !isSizes([offset]) || !isSizes(shape) || !isSizes(strides) || strides.length !== shape.length) {
+    if (
+      !(storage instanceof Storage) ||
+      !isSizes([offset]) ||
+      !isSizes(shape) ||
+      !isSizes(strides) ||
+      strides.length !== shape.length
+    ) {
       return bad('a tensor of the pickle is malformed');
     }
     const tensor = new PickledTensor(storage, offset as number, shape, strides, label);
@@ -68,7 +86,8 @@ function options(label: string, storages: Map<string, Storage>): PickleOptions {
     }
     return tensor;
   };
-  const typed = (args: readonly unknown[]) => (args[0] instanceof PickledTensor ? args[0] : new Opaque('torch.nn.parameter.Parameter'));
+  const typed = (args: readonly unknown[]) =>
+    args[0] instanceof PickledTensor ? args[0] : new Opaque('torch.nn.parameter.Parameter');
   return {
     label,
     builders: {
@@ -87,13 +106,15 @@ function options(label: string, storages: Map<string, Storage>): PickleOptions {
       },
     },
     persistent: (id) => {
-      if (!Array.isArray(id) || id[0] !== 'storage') return new Opaque(`persistent id ${String(Array.isArray(id) ? id[0] : id)}`);
+      if (!Array.isArray(id) || id[0] !== 'storage')
+        return new Opaque(`persistent id ${String(Array.isArray(id) ? id[0] : id)}`);
       const [, type, key, , length, view] = id as unknown[];
       const name = type instanceof PickleGlobal ? type.className : '';
       const dtype = STORAGE_DTYPES[/^torch(?:\.storage)?\.(\w+)$/.exec(name)?.[1] ?? ''];
       if (!dtype) return new Opaque(name || 'a storage without a type');
       if (!isSizes([length])) return bad(`storage ${String(key)} has no length`);
-      if (view !== undefined && view !== null) return new Opaque(`${name} (a view of another storage; save it again with a newer torch)`);
+      if (view !== undefined && view !== null)
+        return new Opaque(`${name} (a view of another storage; save it again with a newer torch)`);
       const known = storages.get(String(key));
       if (known) return known.dtype === dtype ? known : bad(`storage ${String(key)} has two types`);
       const storage = new Storage(String(key), dtype, length as number);
@@ -125,17 +146,24 @@ export async function readTorchZip(source: ByteSource, label: string): Promise<u
   const byteorder = entries.get(`${folder}byteorder`);
   if (byteorder) {
     const content = await openZipEntry(source, byteorder, label);
-    if (new TextDecoder().decode(await content.slice(0, Math.min(8, content.byteLength))) === 'big') fail('was saved on a big-endian machine; save it on another one');
+    if (new TextDecoder().decode(await content.slice(0, Math.min(8, content.byteLength))) === 'big')
+      fail('was saved on a big-endian machine; save it on another one');
   }
   const pickle = await openZipEntry(source, entries.get(pickleName)!, label);
   if (pickle.byteLength > MAX_PICKLE) fail(`holds a pickle of ${pickle.byteLength} bytes`);
   const storages = new Map<string, Storage>();
-  const { value } = unpickle(new Uint8Array(await pickle.slice(0, pickle.byteLength)), 0, options(label, storages), label);
+  const { value } = unpickle(
+    new Uint8Array(await pickle.slice(0, pickle.byteLength)),
+    0,
+    options(label, storages),
+    label,
+  );
   for (const storage of storages.values()) {
     const entry = entries.get(`${folder}data/${storage.key}`);
     if (!entry) continue; // `toSource` complains if the tensor is needed
     const expected = storage.length * SOURCE_BYTES[storage.dtype];
-    if (entry.byteLength < expected) fail(`is damaged: ${entry.name} has ${entry.byteLength} bytes, its tensors need ${expected}`);
+    if (entry.byteLength < expected)
+      fail(`is damaged: ${entry.name} has ${entry.byteLength} bytes, its tensors need ${expected}`);
     storage.open = () => openZipEntry(source, entry, label);
   }
   return value;
@@ -161,7 +189,8 @@ export async function readTorchLegacy(source: ByteSource, label: string): Promis
       const protocol = readPickle(bytes, LEGACY_START.length, pickles);
       if (protocol.value !== 1001) fail(`is of torch's container version ${String(protocol.value)}, expected 1001`);
       const system = readPickle(bytes, protocol.end, pickles);
-      if (system.value instanceof Map && system.value.get('little_endian') === false) fail('was saved on a big-endian machine; save it on another one');
+      if (system.value instanceof Map && system.value.get('little_endian') === false)
+        fail('was saved on a big-endian machine; save it on another one');
       const root = readPickle(bytes, system.end, pickles);
       const keys = readPickle(bytes, root.end, pickles);
       if (!Array.isArray(keys.value)) return fail('is damaged: it has no list of storages');
@@ -169,26 +198,47 @@ export async function readTorchLegacy(source: ByteSource, label: string): Promis
       return root.value;
     } catch (error) {
       if (!(error instanceof PickleTruncated)) throw error;
-      if (length >= source.byteLength || length > MAX_PICKLE) fail('is truncated: it ends inside its pickle; get the file again');
+      if (length >= source.byteLength || length > MAX_PICKLE)
+        fail('is truncated: it ends inside its pickle; get the file again');
     }
   }
 }
 
-async function placeStorages(source: ByteSource, start: number, keys: readonly unknown[], storages: Map<string, Storage>, label: string) {
+async function placeStorages(
+  source: ByteSource,
+  start: number,
+  keys: readonly unknown[],
+  storages: Map<string, Storage>,
+  label: string,
+) {
   let at = start;
   for (const key of keys) {
     const storage = storages.get(String(key));
-    if (!storage) throw new RudolphError('bad-checkpoint', `${label} is damaged: no tensor uses storage ${String(key)}`, { file: label });
+    if (!storage)
+      throw new RudolphError('bad-checkpoint', `${label} is damaged: no tensor uses storage ${String(key)}`, {
+        file: label,
+      });
     const count = Number(new DataView(await checkedSlice(source, at, at + 8, label)).getBigInt64(0, true));
     if (count !== storage.length) {
-      throw new RudolphError('bad-checkpoint', `${label} is damaged: storage ${storage.key} has ${count} elements, its tensors expect ${storage.length}`, { file: label });
+      throw new RudolphError(
+        'bad-checkpoint',
+        `${label} is damaged: storage ${storage.key} has ${count} elements, its tensors expect ${storage.length}`,
+        { file: label },
+      );
     }
     const from = at + 8;
     const to = from + count * SOURCE_BYTES[storage.dtype];
     if (to > source.byteLength) {
-      throw new RudolphError('bad-checkpoint', `${label} is truncated: it has ${source.byteLength} bytes, storage ${storage.key} ends at ${to}; get the file again`, { file: label });
+      throw new RudolphError(
+        'bad-checkpoint',
+        `${label} is truncated: it has ${source.byteLength} bytes, storage ${storage.key} ends at ${to}; get the file again`,
+        { file: label },
+      );
     }
-    storage.open = async () => ({ byteLength: to - from, slice: (a, b) => checkedSlice(source, from + a, from + b, label) });
+    storage.open = async () => ({
+      byteLength: to - from,
+      slice: (a, b) => checkedSlice(source, from + a, from + b, label),
+    });
     at = to;
   }
 }
@@ -198,6 +248,8 @@ function unpickle(bytes: Uint8Array, start: number, pickles: PickleOptions, labe
     return readPickle(bytes, start, pickles);
   } catch (error) {
     if (!(error instanceof PickleTruncated)) throw error;
-    throw new RudolphError('bad-checkpoint', `${label} is damaged: its pickle ends too early; get the file again`, { file: label });
+    throw new RudolphError('bad-checkpoint', `${label} is damaged: its pickle ends too early; get the file again`, {
+      file: label,
+    });
   }
 }

@@ -36,7 +36,9 @@ export async function writeTensor(
       continue;
     }
     const width = tensor.shape.slice(1).reduce((product, n) => product * n, 1);
-    const rowsAtOnce = isDense(tensor) ? Math.max(1, Math.floor(CHUNK_BYTES / (width * SOURCE_BYTES[tensor.dtype]))) : toRow - fromRow;
+    const rowsAtOnce = isDense(tensor)
+      ? Math.max(1, Math.floor(CHUNK_BYTES / (width * SOURCE_BYTES[tensor.dtype])))
+      : toRow - fromRow;
     for (let row = fromRow; row < toRow; row += rowsAtOnce) {
       signal?.throwIfAborted();
       const end = Math.min(toRow, row + rowsAtOnce);
@@ -83,11 +85,19 @@ function toHalves(elements: Elements, where: (index: number) => string): Uint16A
 
 function refuse(where: string, value: number): RudolphError {
   const what = Number.isFinite(value) ? `${value}, beyond what a half can hold (${FLOAT16_MAX})` : `${value}`;
-  return new RudolphError('bad-checkpoint', `${where} is ${what}; the weights are not usable`, { value: String(value) });
+  return new RudolphError('bad-checkpoint', `${where} is ${what}; the weights are not usable`, {
+    value: String(value),
+  });
 }
 
 /** Pads rows to the stride; re-lays convolutions [out, in, ky, kx] → [out, ky, kx, in]. */
-function layOut(halves: Uint16Array, rows: number, width: number, planned: PlannedTensor, tensor: SourceTensor): Uint16Array {
+function layOut(
+  halves: Uint16Array,
+  rows: number,
+  width: number,
+  planned: PlannedTensor,
+  tensor: SourceTensor,
+): Uint16Array {
   const stride = rowStrideOf(planned.dtype, planned.shape);
   const area = planned.convolution ? tensor.shape[2]! * tensor.shape[3]! : 1;
   if (stride === width && area === 1) return halves;

@@ -34,8 +34,13 @@ export async function readZipDirectory(source: ByteSource, label: string): Promi
   const tailStart = Math.max(0, source.byteLength - END_BYTES - 0xffff);
   const tail = new DataView(await checkedSlice(source, tailStart, source.byteLength, label));
   let end = tail.byteLength - END_BYTES;
-  while (end >= 0 && (tail.getUint32(end, true) !== END || end + END_BYTES + tail.getUint16(end + 20, true) !== tail.byteLength)) end--;
-  if (end < 0) fail(`the zip is truncated (its directory, which ends the file, is missing after ${source.byteLength} bytes)`);
+  while (
+    end >= 0 &&
+    (tail.getUint32(end, true) !== END || end + END_BYTES + tail.getUint16(end + 20, true) !== tail.byteLength)
+  )
+    end--;
+  if (end < 0)
+    fail(`the zip is truncated (its directory, which ends the file, is missing after ${source.byteLength} bytes)`);
 
   let count = tail.getUint16(end + 10, true);
   let size = tail.getUint32(end + 12, true);
@@ -56,7 +61,8 @@ export async function readZipDirectory(source: ByteSource, label: string): Promi
   const entries = new Map<string, ZipEntry>();
   let at = 0;
   for (let i = 0; i < count; i++) {
-    if (at + 46 > size || directory.getUint32(at, true) !== CENTRAL) fail(`entry ${i} of ${count} of the zip directory is damaged`);
+    if (at + 46 > size || directory.getUint32(at, true) !== CENTRAL)
+      fail(`entry ${i} of ${count} of the zip directory is damaged`);
     const nameLength = directory.getUint16(at + 28, true);
     const extraLength = directory.getUint16(at + 30, true);
     const next = at + 46 + nameLength + extraLength + directory.getUint16(at + 32, true);
@@ -68,7 +74,8 @@ export async function readZipDirectory(source: ByteSource, label: string): Promi
     if (method !== 0 && method !== 8) fail(`${name} is packed by method ${method}, expected stored or deflated`);
     const sizes = wideSizes(directory, at, at + 46 + nameLength, extraLength);
     if (!sizes) return fail(`the ZIP64 sizes of ${name} are missing`);
-    if (sizes.headerOffset + 30 > source.byteLength || sizes.compressedLength > source.byteLength) fail(`${name} lies outside the file`);
+    if (sizes.headerOffset + 30 > source.byteLength || sizes.compressedLength > source.byteLength)
+      fail(`${name} lies outside the file`);
     entries.set(name, { name, deflated: method === 8, ...sizes });
     at = next;
   }
@@ -77,11 +84,16 @@ export async function readZipDirectory(source: ByteSource, label: string): Promi
 
 /** Sizes and offset of a directory entry; those of 0xffffffff are in the ZIP64 extra field, in this order. */
 function wideSizes(directory: DataView, at: number, extraStart: number, extraLength: number) {
-  const values = [directory.getUint32(at + 24, true), directory.getUint32(at + 20, true), directory.getUint32(at + 42, true)];
+  const values = [
+    directory.getUint32(at + 24, true),
+    directory.getUint32(at + 20, true),
+    directory.getUint32(at + 42, true),
+  ];
   if (values.includes(0xffff_ffff)) {
     const extraEnd = extraStart + extraLength;
     let field = extraStart;
-    while (field + 4 <= extraEnd && directory.getUint16(field, true) !== 1) field += 4 + directory.getUint16(field + 2, true);
+    while (field + 4 <= extraEnd && directory.getUint16(field, true) !== 1)
+      field += 4 + directory.getUint16(field + 2, true);
     const fieldEnd = field + 4 + (field + 4 <= extraEnd ? directory.getUint16(field + 2, true) : 0);
     let from = field + 4;
     for (let k = 0; k < 3; k++) {
@@ -100,7 +112,10 @@ function wideSizes(directory: DataView, at: number, extraStart: number, extraLen
  */
 export async function openZipEntry(source: ByteSource, entry: ZipEntry, label: string): Promise<ByteSource> {
   const fail = (what: string): never => {
-    throw new RudolphError('bad-checkpoint', `${label}: ${entry.name} ${what}; get the file again`, { file: label, entry: entry.name });
+    throw new RudolphError('bad-checkpoint', `${label}: ${entry.name} ${what}; get the file again`, {
+      file: label,
+      entry: entry.name,
+    });
   };
   const header = new DataView(await checkedSlice(source, entry.headerOffset, entry.headerOffset + 30, label));
   if (header.getUint32(0, true) !== LOCAL) fail('has no zip header where the directory says');
@@ -110,7 +125,8 @@ export async function openZipEntry(source: ByteSource, entry: ZipEntry, label: s
     if (entry.compressedLength !== entry.byteLength) fail('is stored with two different lengths');
     return { byteLength: entry.byteLength, slice: (from, to) => checkedSlice(source, start + from, start + to, label) };
   }
-  if (entry.byteLength > MAX_INFLATED) fail(`is deflated and ${entry.byteLength} bytes long, more than ${MAX_INFLATED}`);
+  if (entry.byteLength > MAX_INFLATED)
+    fail(`is deflated and ${entry.byteLength} bytes long, more than ${MAX_INFLATED}`);
   return inflate(source, start, entry, label);
 }
 
@@ -129,7 +145,12 @@ async function inflate(source: ByteSource, start: number, entry: ZipEntry, label
     }
     if (filled !== bytes.length) throw new RangeError('shorter than its length');
   } catch (cause) {
-    throw new RudolphError('bad-checkpoint', `${label}: ${entry.name} cannot be inflated; get the file again`, { file: label }, { cause });
+    throw new RudolphError(
+      'bad-checkpoint',
+      `${label}: ${entry.name} cannot be inflated; get the file again`,
+      { file: label },
+      { cause },
+    );
   }
   return { byteLength: bytes.length, slice: async (from, to) => bytes.slice(from, to).buffer };
 }

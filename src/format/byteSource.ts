@@ -16,7 +16,10 @@ export function memorySource(bytes: Uint8Array): ByteSource {
       if (start < 0 || end < start || end > bytes.byteLength) {
         throw new RangeError(`bytes ${start}…${end} asked of a source of ${bytes.byteLength}`);
       }
-      return bytes.slice(start, end).buffer as ArrayBuffer;
+      // A copy by hand: Node's Buffer overrides `slice`, and would give away the memory around it.
+      const copy = new Uint8Array(end - start);
+      copy.set(bytes.subarray(start, end));
+      return copy.buffer;
     },
   };
 }

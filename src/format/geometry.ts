@@ -43,7 +43,8 @@ export function allowed(geometry: Geometry, kind: MaskKind, query: number, key: 
   const imageStart = geometry.leftLength;
   const rightStart = imageStart + geometry.imageSide ** 2;
   if (query < imageStart) return true;
-  if (query < rightStart) return key < imageStart || imageTokenSees(geometry, kind, query - imageStart, key - imageStart);
+  if (query < rightStart)
+    return key < imageStart || imageTokenSees(geometry, kind, query - imageStart, key - imageStart);
   return rightSeesLeft || key >= imageStart;
 }
 

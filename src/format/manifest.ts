@@ -83,13 +83,20 @@ export interface Manifest {
   /** Sentence for people, per language; what the model knows. */
   readonly description?: Readonly<Record<string, string>>;
   /** Who made what is inside and under which licence (sprites, names, weights). */
-  readonly attribution?: readonly { readonly what: string; readonly by: string; readonly licence: string; readonly url?: string }[];
+  readonly attribution?: readonly {
+    readonly what: string;
+    readonly by: string;
+    readonly licence: string;
+    readonly url?: string;
+  }[];
   /** Prompts that show the model at its best, for the page. */
   readonly examples?: readonly string[];
   readonly config: ModelConfig;
   readonly specialTokens: SpecialTokens;
   readonly imageTokenizer: ImageTokenizerConfig | null;
-  readonly components: Partial<Record<ComponentName, { readonly byteLength: number; readonly shards: readonly ShardEntry[] }>>;
+  readonly components: Partial<
+    Record<ComponentName, { readonly byteLength: number; readonly shards: readonly ShardEntry[] }>
+  >;
   readonly tensors: readonly TensorEntry[];
   readonly producer: string; // "rudolph-web 0.1.0"
 }

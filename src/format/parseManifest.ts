@@ -4,7 +4,13 @@ import { FORMAT_VERSION, SHARD_BYTES, TENSOR_ALIGNMENT } from './manifest';
 import type { ComponentName, DType, Manifest } from './manifest';
 import { DTYPE_BYTES, rowStrideOf, tensorByteLength } from './shards';
 
-const COMPONENTS: readonly ComponentName[] = ['tokenizer', 'transformer', 'imageEncoder', 'imageDecoder', 'imageDecoderDwt'];
+const COMPONENTS: readonly ComponentName[] = [
+  'tokenizer',
+  'transformer',
+  'imageEncoder',
+  'imageDecoder',
+  'imageDecoderDwt',
+];
 /** A shard's file lies beside the manifest: no folders, no `..`, no leading dot. */
 const FILE_NAME = /^[0-9A-Za-z_][0-9A-Za-z._-]{0,127}$/;
 const TENSOR_NAME = /^[0-9A-Za-z_][0-9A-Za-z._]{0,127}$/;
@@ -25,7 +31,9 @@ export function parseManifest(text: string, label: string): Manifest {
   };
   let json: unknown;
   try {
-    json = JSON.parse(text, (key, value: unknown) => (FORBIDDEN.has(key) ? fail(`the key ${key} is not allowed`) : value));
+    json = JSON.parse(text, (key, value: unknown) =>
+      FORBIDDEN.has(key) ? fail(`the key ${key} is not allowed`) : value,
+    );
   } catch (error) {
     if (error instanceof RudolphError) throw error;
     fail(/^\s*<(!doctype|html)/i.test(text) ? 'is an HTML page, not a manifest (wrong address?)' : 'is no JSON');
@@ -33,9 +41,12 @@ export function parseManifest(text: string, label: string): Manifest {
   const check = new Checker(label);
   const root = check.object(json, 'the manifest');
   const version = root['formatVersion'];
-  if (!Number.isSafeInteger(version) || (version as number) < 1) fail('has no formatVersion: it is not a manifest of a RUDOLPH web model');
+  if (!Number.isSafeInteger(version) || (version as number) < 1)
+    fail('has no formatVersion: it is not a manifest of a RUDOLPH web model');
   if ((version as number) > FORMAT_VERSION) {
-    fail(`has format version ${String(version)}, this version of rudolph-web reads up to ${FORMAT_VERSION}: update rudolph-web`);
+    fail(
+      `has format version ${String(version)}, this version of rudolph-web reads up to ${FORMAT_VERSION}: update rudolph-web`,
+    );
   }
   check.text(root['name'], 'name');
   check.text(root['producer'], 'producer');
@@ -82,15 +93,18 @@ class Checker {
 function checkPeople(check: Checker, root: Fields): void {
   const { description, attribution, examples } = root;
   if (description !== undefined) {
-    for (const [language, sentence] of Object.entries(check.object(description, 'description'))) check.text(sentence, `description.${language}`);
+    for (const [language, sentence] of Object.entries(check.object(description, 'description')))
+      check.text(sentence, `description.${language}`);
   }
-  if (examples !== undefined) check.list(examples, 'examples').forEach((example, i) => check.text(example, `examples[${i}]`));
+  if (examples !== undefined)
+    check.list(examples, 'examples').forEach((example, i) => check.text(example, `examples[${i}]`));
   if (attribution !== undefined) {
     check.list(attribution, 'attribution').forEach((item, i) => {
       const credit = check.object(item, `attribution[${i}]`);
       for (const field of ['what', 'by', 'licence']) check.text(credit[field], `attribution[${i}].${field}`);
       // It becomes a link on a page: nothing but the web.
-      if (credit['url'] !== undefined && !/^https?:\/\//.test(check.text(credit['url'], `attribution[${i}].url`))) check.fail(`attribution[${i}].url is no web address`);
+      if (credit['url'] !== undefined && !/^https?:\/\//.test(check.text(credit['url'], `attribution[${i}].url`)))
+        check.fail(`attribution[${i}].url is no web address`);
     });
   }
 }
@@ -107,27 +121,36 @@ function checkConfig(check: Checker, root: Fields): void {
   number('rightLength', 1, 65536);
   const text = number('textVocabulary', 1, MAX_SIZE);
   const textSpecial = number('textSpecialTokens', 0, MAX_SIZE);
-  if (text - left - textSpecial < 4) check.fail(`config.textVocabulary is ${text}, less than ${left} pads, ${textSpecial} special tokens and 4`);
+  if (text - left - textSpecial < 4)
+    check.fail(`config.textVocabulary is ${text}, less than ${left} pads, ${textSpecial} special tokens and 4`);
   const image = number('imageVocabulary', 1, MAX_SIZE);
   const imageSpecial = number('imageSpecialTokens', 0, image - 1);
   number('convKernel', 1, 1024);
   number('lastConvKernel', 1, 1024);
-  const kinds = check.list(config['layerMasks'], 'config.layerMasks').map((kind, i) => check.choice(kind, `config.layerMasks[${i}]`, MASK_KINDS));
-  if (kinds.length !== layers) check.fail(`config.layerMasks has ${kinds.length} entries for ${layers} layers (expected ${layerMaskKinds(layers).join(', ')})`);
+  const kinds = check
+    .list(config['layerMasks'], 'config.layerMasks')
+    .map((kind, i) => check.choice(kind, `config.layerMasks[${i}]`, MASK_KINDS));
+  if (kinds.length !== layers)
+    check.fail(
+      `config.layerMasks has ${kinds.length} entries for ${layers} layers (expected ${layerMaskKinds(layers).join(', ')})`,
+    );
   const masks = check.object(config['masks'], 'config.masks');
   check.choice(masks['form'], 'config.masks.form', ['standard', 'bitset']);
   if (typeof masks['rightSeesLeft'] !== 'boolean') check.fail('config.masks.rightSeesLeft is neither true nor false');
 
   if (root['specialTokens'] !== null) {
-    for (const [name, id] of Object.entries(check.object(root['specialTokens'], 'specialTokens'))) check.whole(id, `specialTokens.${name}`, 0, text - left - 1);
+    for (const [name, id] of Object.entries(check.object(root['specialTokens'], 'specialTokens')))
+      check.whole(id, `specialTokens.${name}`, 0, text - left - 1);
   }
   if (root['imageTokenizer'] === null) return;
   const tokenizer = check.object(root['imageTokenizer'], 'imageTokenizer');
   const sizes = ['channels', 'residualBlocks', 'zChannels', 'embeddingSize', 'codes', 'imageChannels'];
   for (const key of sizes) check.whole(tokenizer[key], `imageTokenizer.${key}`, 1, MAX_SIZE);
-  if (tokenizer['codes'] !== image - imageSpecial) check.fail(`imageTokenizer.codes is ${String(tokenizer['codes'])}, the transformer draws ${image - imageSpecial}`);
+  if (tokenizer['codes'] !== image - imageSpecial)
+    check.fail(`imageTokenizer.codes is ${String(tokenizer['codes'])}, the transformer draws ${image - imageSpecial}`);
   const multipliers = check.list(tokenizer['multipliers'], 'imageTokenizer.multipliers');
-  if (multipliers.length === 0 || multipliers.length > 16) check.fail('imageTokenizer.multipliers has no or too many levels');
+  if (multipliers.length === 0 || multipliers.length > 16)
+    check.fail('imageTokenizer.multipliers has no or too many levels');
   multipliers.forEach((multiplier, i) => check.whole(multiplier, `imageTokenizer.multipliers[${i}]`, 1, 1024));
   check.list(tokenizer['attentionLevels'], 'imageTokenizer.attentionLevels').forEach((level, i) => {
     check.whole(level, `imageTokenizer.attentionLevels[${i}]`, 0, multipliers.length - 1);
@@ -140,13 +163,20 @@ function checkComponents(check: Checker, root: Fields): Map<string, number> {
   for (const [name, value] of Object.entries(check.object(root['components'], 'components'))) {
     check.choice(name, 'a component', COMPONENTS);
     const component = check.object(value, `components.${name}`);
-    const byteLength = check.whole(component['byteLength'], `components.${name}.byteLength`, 1, Number.MAX_SAFE_INTEGER);
+    const byteLength = check.whole(
+      component['byteLength'],
+      `components.${name}.byteLength`,
+      1,
+      Number.MAX_SAFE_INTEGER,
+    );
     let sum = 0;
     check.list(component['shards'], `components.${name}.shards`).forEach((item, i) => {
       const where = `components.${name}.shards[${i}]`;
       const shard = check.object(item, where);
-      if (!FILE_NAME.test(check.text(shard['file'], `${where}.file`))) check.fail(`${where}.file is ${JSON.stringify(shard['file'])}, expected a plain file name`);
-      if (!/^[0-9a-f]{64}$/.test(check.text(shard['sha256'], `${where}.sha256`))) check.fail(`${where}.sha256 is no SHA-256`);
+      if (!FILE_NAME.test(check.text(shard['file'], `${where}.file`)))
+        check.fail(`${where}.file is ${JSON.stringify(shard['file'])}, expected a plain file name`);
+      if (!/^[0-9a-f]{64}$/.test(check.text(shard['sha256'], `${where}.sha256`)))
+        check.fail(`${where}.sha256 is no SHA-256`);
       const length = check.whole(shard['byteLength'], `${where}.byteLength`, 1, SHARD_BYTES);
       if (length % 4 !== 0) check.fail(`${where}.byteLength is ${length}, expected a multiple of 4`);
       sum += length;
@@ -169,19 +199,28 @@ function checkTensors(check: Checker, root: Fields, sizes: ReadonlyMap<string, n
     if (names.has(name)) check.fail(`there are two tensors ${name}`);
     names.add(name);
     const dtype = check.choice(tensor['dtype'], `${name}: dtype`, Object.keys(DTYPE_BYTES) as DType[]);
-    const shape = check.list(tensor['shape'], `${name}: shape`).map((length) => check.whole(length, `${name}: shape`, 1, MAX_SIZE * 100));
+    const shape = check
+      .list(tensor['shape'], `${name}: shape`)
+      .map((length) => check.whole(length, `${name}: shape`, 1, MAX_SIZE * 100));
     if (shape.length === 0 || shape.length > 4) check.fail(`${name}: a shape of ${shape.length} dimensions`);
     const component = check.choice(tensor['component'], `${name}: component`, COMPONENTS);
     const stream = sizes.get(component);
     if (stream === undefined) return check.fail(`${name}: there is no component ${component}`);
     const stride = check.whole(tensor['rowStride'], `${name}: rowStride`, 1, Number.MAX_SAFE_INTEGER);
-    if (stride !== rowStrideOf(dtype, shape)) check.fail(`${name}: rowStride is ${stride}, expected ${rowStrideOf(dtype, shape)} for ${dtype} [${shape.join(', ')}]`);
+    if (stride !== rowStrideOf(dtype, shape))
+      check.fail(
+        `${name}: rowStride is ${stride}, expected ${rowStrideOf(dtype, shape)} for ${dtype} [${shape.join(', ')}]`,
+      );
     const byteLength = check.whole(tensor['byteLength'], `${name}: byteLength`, 1, Number.MAX_SAFE_INTEGER);
-    if (byteLength !== tensorByteLength(dtype, shape)) check.fail(`${name}: byteLength is ${byteLength}, expected ${tensorByteLength(dtype, shape)}`);
+    if (byteLength !== tensorByteLength(dtype, shape))
+      check.fail(`${name}: byteLength is ${byteLength}, expected ${tensorByteLength(dtype, shape)}`);
     const offset = check.whole(tensor['offset'], `${name}: offset`, 0, Number.MAX_SAFE_INTEGER);
-    if (offset % TENSOR_ALIGNMENT !== 0) check.fail(`${name}: offset ${offset} is not a multiple of ${TENSOR_ALIGNMENT}`);
-    if (offset < (ends.get(component) ?? 0)) check.fail(`${name}: overlaps the tensor before it, at byte ${offset} of ${component}`);
-    if (offset + byteLength > stream) check.fail(`${name}: ends at byte ${offset + byteLength} of ${component}, which has ${stream}`);
+    if (offset % TENSOR_ALIGNMENT !== 0)
+      check.fail(`${name}: offset ${offset} is not a multiple of ${TENSOR_ALIGNMENT}`);
+    if (offset < (ends.get(component) ?? 0))
+      check.fail(`${name}: overlaps the tensor before it, at byte ${offset} of ${component}`);
+    if (offset + byteLength > stream)
+      check.fail(`${name}: ends at byte ${offset + byteLength} of ${component}, which has ${stream}`);
     ends.set(component, offset + byteLength);
   });
 }

@@ -6,10 +6,17 @@ import type { ModelSource } from './modelSource';
  * The bytes of a component's only tensor, joined from its shards in memory: for the tokenizer.
  * @throws RudolphError `unsupported` when the model has no such component, `bad-model` when a shard is unusable.
  */
-export async function readComponent(source: ModelSource, name: ComponentName, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+export async function readComponent(
+  source: ModelSource,
+  name: ComponentName,
+  signal?: AbortSignal,
+): Promise<Uint8Array<ArrayBuffer>> {
   const component = source.manifest.components[name];
   const [tensor] = source.manifest.tensors.filter((entry) => entry.component === name);
-  if (!component || !tensor) throw new RudolphError('unsupported', `the model ${source.manifest.name} has no component ${name}`, { component: name });
+  if (!component || !tensor)
+    throw new RudolphError('unsupported', `the model ${source.manifest.name} has no component ${name}`, {
+      component: name,
+    });
   const bytes = new Uint8Array(component.byteLength);
   let at = 0;
   for (const shard of component.shards) {

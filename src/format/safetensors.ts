@@ -2,10 +2,23 @@ import { RudolphError } from '../errors';
 import type { ByteSource } from './byteSource';
 
 /** safetensors' names of the types that occur in models. */
-export type SafetensorsDType = 'F64' | 'F32' | 'F16' | 'BF16' | 'I64' | 'I32' | 'I16' | 'I8' | 'U64' | 'U32' | 'U16' | 'U8' | 'BOOL';
+export type SafetensorsDType =
+  'F64' | 'F32' | 'F16' | 'BF16' | 'I64' | 'I32' | 'I16' | 'I8' | 'U64' | 'U32' | 'U16' | 'U8' | 'BOOL';
 
 export const SAFETENSORS_BYTES: Readonly<Record<SafetensorsDType, number>> = {
-  F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2, I8: 1, U64: 8, U32: 4, U16: 2, U8: 1, BOOL: 1,
+  F64: 8,
+  F32: 4,
+  F16: 2,
+  BF16: 2,
+  I64: 8,
+  I32: 4,
+  I16: 2,
+  I8: 1,
+  U64: 8,
+  U32: 4,
+  U16: 2,
+  U8: 1,
+  BOOL: 1,
 };
 
 /** One tensor of a safetensors file: row-major elements at bytes start…end−1 of the file. */
@@ -43,7 +56,8 @@ export async function readSafetensorsIndex(source: ByteSource, label: string): P
   for (const [name, value] of Object.entries(header as Record<string, unknown>)) {
     if (name === '__metadata__') continue;
     const { dtype, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>;
-    if (typeof dtype !== 'string' || !Object.hasOwn(SAFETENSORS_BYTES, dtype)) fail(`${name} is of the unknown type ${String(dtype)}`);
+    if (typeof dtype !== 'string' || !Object.hasOwn(SAFETENSORS_BYTES, dtype))
+      fail(`${name} is of the unknown type ${String(dtype)}`);
     if (!isSizes(shape) || !isSizes(offsets) || offsets.length !== 2) return fail(`the entry of ${name} is malformed`);
     const size = SAFETENSORS_BYTES[dtype as SafetensorsDType] * shape.reduce((product, n) => product * n, 1);
     const [start, end] = [8 + length + offsets[0]!, 8 + length + offsets[1]!];
@@ -76,7 +90,10 @@ export function writeSafetensors(tensors: readonly SafetensorsTensor[]): Uint8Ar
   for (const { name, dtype, shape, data } of tensors) {
     const size = SAFETENSORS_BYTES[dtype] * shape.reduce((product, n) => product * n, 1);
     if (size !== data.byteLength) {
-      throw new RudolphError('bad-input', `${name} ${dtype} [${shape.join(', ')}] needs ${size} bytes, got ${data.byteLength}`);
+      throw new RudolphError(
+        'bad-input',
+        `${name} ${dtype} [${shape.join(', ')}] needs ${size} bytes, got ${data.byteLength}`,
+      );
     }
     index[name] = { dtype, shape, data_offsets: [dataLength, dataLength + size] };
     dataLength += size;

@@ -53,7 +53,15 @@ export class ShardWriter {
     await this.#close();
     const byteLength = tensorByteLength(dtype, shape);
     const rowStride = rowStrideOf(dtype, shape);
-    const entry: TensorEntry = { name, dtype, shape, rowStride, component: this.#component, offset: this.#position, byteLength };
+    const entry: TensorEntry = {
+      name,
+      dtype,
+      shape,
+      rowStride,
+      component: this.#component,
+      offset: this.#position,
+      byteLength,
+    };
     this.tensors.push(entry);
     this.#open = { entry, end: this.#position + byteLength };
   }

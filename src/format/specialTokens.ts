@@ -2,8 +2,23 @@ import type { SpecialTokens } from './manifest';
 
 /** Upstream's special tokens without angle brackets, in the order of their ids, which start at E, the size of the BPE vocabulary. */
 export const SPECIAL_TOKEN_NAMES = [
-  'LT_UNK', 'RT_UNK', 'LT_T2I', 'LT_I2T', 'LT_T2T', 'RT_I2T', 'LT_TQA', 'RT_TQA', 'LT_MQA', 'RT_MQA', 'LT_VQA',
-  'RT_VQA', 'LT_CAP', 'RT_CAP', 'LT_GEN', 'LT_REC', 'RT_REC',
+  'LT_UNK',
+  'RT_UNK',
+  'LT_T2I',
+  'LT_I2T',
+  'LT_T2T',
+  'RT_I2T',
+  'LT_TQA',
+  'RT_TQA',
+  'LT_MQA',
+  'RT_MQA',
+  'LT_VQA',
+  'RT_VQA',
+  'LT_CAP',
+  'RT_CAP',
+  'LT_GEN',
+  'LT_REC',
+  'RT_REC',
 ] as const;
 
 /** How many of them a kind of model was trained with. */

@@ -33,7 +33,12 @@ export class Tokenizer {
   /** By `left · vocabularySize + right`. */
   readonly #rules: ReadonlyMap<number, MergeRule>;
 
-  private constructor(pieces: readonly string[], characters: ReadonlyMap<number, number>, rules: ReadonlyMap<number, MergeRule>, special: readonly number[]) {
+  private constructor(
+    pieces: readonly string[],
+    characters: ReadonlyMap<number, number>,
+    rules: ReadonlyMap<number, MergeRule>,
+    special: readonly number[],
+  ) {
     this.#pieces = pieces;
     this.#characters = characters;
     this.#rules = rules;
@@ -48,10 +53,15 @@ export class Tokenizer {
   static parse(bytes: Uint8Array, label = 'bpe.model'): Tokenizer {
     const lines = new TextDecoder().decode(bytes).split('\n');
     const fail = (line: number, what: string): never => {
-      throw new RudolphError('bad-checkpoint', `${label} is not a usable YouTokenToMe model: line ${line + 1} ${what}`, { file: label, line: line + 1 });
+      throw new RudolphError(
+        'bad-checkpoint',
+        `${label} is not a usable YouTokenToMe model: line ${line + 1} ${what}`,
+        { file: label, line: line + 1 },
+      );
     };
     const numbers = (line: number, count: number): number[] => {
-      if (line >= lines.length || (line === lines.length - 1 && lines[line] === '')) fail(line, 'is missing (the file is truncated)');
+      if (line >= lines.length || (line === lines.length - 1 && lines[line] === ''))
+        fail(line, 'is missing (the file is truncated)');
       const words = lines[line]!.trim().split(/\s+/);
       if (words.length !== count || !words.every((word) => /^-?\d{1,10}$/.test(word))) {
         fail(line, `is ${JSON.stringify(lines[line]!.slice(0, 40))}, expected ${count} whole numbers`);
@@ -84,7 +94,8 @@ export class Tokenizer {
     for (let line = 1 + characterCount; line < specialLine; line++) {
       const [left, right, result] = numbers(line, 3) as [number, number, number];
       const [leftPiece, rightPiece] = [pieces[left], pieces[right]];
-      if (leftPiece === undefined || rightPiece === undefined) return fail(line, `merges the ids ${left} and ${right}, one of which is not known yet`);
+      if (leftPiece === undefined || rightPiece === undefined)
+        return fail(line, `merges the ids ${left} and ${right}, one of which is not known yet`);
       place(line, result, leftPiece + rightPiece);
       rules.set(left * size + right, { result, rank: line }); // for a repeated pair the last line wins
     }
@@ -119,7 +130,11 @@ export class Tokenizer {
       if (skipped.has(id)) continue;
       const piece = this.#pieces[id];
       if (piece === undefined) {
-        throw new RudolphError('bad-input', `token id ${id} is not of the vocabulary (0 to ${this.vocabularySize - 1})`, { id });
+        throw new RudolphError(
+          'bad-input',
+          `token id ${id} is not of the vocabulary (0 to ${this.vocabularySize - 1})`,
+          { id },
+        );
       }
       const isWord = piece.codePointAt(0) === WORD_START;
       text += isWord ? (first ? '' : ' ') + piece.slice(1) : piece;
