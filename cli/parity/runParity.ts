@@ -1,0 +1,68 @@
+import type { ModelSource } from '../../src/format/modelSource';
+import type { GpuOptions } from '../../src/gpu/device';
+import { ImageTokenizer } from '../../src/model/imageTokenizer';
+import { Weights } from '../../src/model/weights';
+import { Engine } from '../../src/tasks/engine';
+import { openNodeGpu } from '../dawn';
+import { status } from '../support/output';
+import { Bundle } from './bundle';
+import { filterCases, forwardCases, greedyCases, imageCases, maskCases, tokenizerCases } from './cases';
+import { convertBundle } from './convertBundle';
+import { Report } from './report';
+
+/** The same weights in other containers: their conversions must give the same bytes. */
+const OTHER_CHECKPOINTS = ['pytorch_model.fp16.bin', 'pytorch_model.legacy.bin'];
+
+export interface ParityOptions {
+  readonly variants: NonNullable<GpuOptions['variants']>;
+  /** Receives one line a case. */
+  readonly print: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Converts a reference bundle and compares every case that this version can run; see `rudolph-web parity --help`. */
+export async function runParity(folder: string, options: ParityOptions): Promise<Report> {
+  const bundle = await Bundle.open(folder);
+  const report = new Report(options.print);
+
+  const source = await convertBundle(bundle, 'pytorch_model.bin');
+  await conversionCases(bundle, source, report);
+  const gpu = await openNodeGpu({ variants: options.variants });
+  try {
+    status(`adapter: ${gpu.adapter.description || gpu.adapter.device}; kernels: ${gpu.variants.f16 ? 'f16' : 'base'}`, { done: true });
+    const engine = await Engine.load(gpu, source, { signal: options.signal });
+    const dwtWeights = source.manifest.components.imageDecoderDwt ? await Weights.load(gpu.device, source, ['imageDecoderDwt'], { signal: options.signal }) : null;
+    const dwt = dwtWeights ? await ImageTokenizer.create(gpu, dwtWeights, source.manifest) : null;
+    try {
+      tokenizerCases(bundle, engine.model.tokenizer, report);
+      await maskCases(bundle, engine, report);
+      await forwardCases(bundle, engine, report, options.signal);
+      await imageCases(bundle, engine, dwt, report, options.signal);
+      await greedyCases(bundle, engine, report, options.signal);
+      await filterCases(bundle, engine, report);
+      for (const name of ['rank_images_by_text', 'rank_texts_by_image', 'zero_shot'] as const) {
+        if (bundle.cases[name]) report.leftOut(name, 'this version has no such task');
+      }
+    } finally {
+      dwt?.dispose();
+      dwtWeights?.dispose();
+      engine.dispose();
+    }
+  } finally {
+    gpu.dispose();
+  }
+  return report;
+}
+
+/** Special tokens as upstream numbers them; other containers of the same weights give the same shards. */
+async function conversionCases(bundle: Bundle, { manifest }: ModelSource, report: Report): Promise<void> {
+  const expected = bundle.cases.special_tokens;
+  const named = expected && Object.fromEntries(Object.entries(expected).map(([name, id]) => [name.replace(/^<|>$/g, ''), id]));
+  const sorted = (tokens: Readonly<Record<string, number>> | null): unknown => tokens && Object.entries(tokens).sort(([a], [b]) => a.localeCompare(b));
+  report.same('convert.special_tokens', sorted(manifest.specialTokens), sorted(named));
+  for (const checkpoint of OTHER_CHECKPOINTS) {
+    if (!bundle.has(checkpoint)) continue;
+    const other = await convertBundle(bundle, checkpoint);
+    report.same(`convert.${checkpoint}`, other.manifest.components.transformer, manifest.components.transformer);
+  }
+}
