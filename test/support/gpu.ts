@@ -1,4 +1,5 @@
 import { type Gpu, type GpuOptions, requestGpu } from '../../src/gpu/device';
+import { expectKnownKernel } from './kernels';
 
 /**
  * A device for a test: the browser's WebGPU there, Dawn in Node. Rejects where there is no adapter: a GPU test that
@@ -8,6 +9,11 @@ export async function openGpu(options?: GpuOptions): Promise<Gpu> {
   const gpu = await requestGpu(await testApi(), options);
   // A validation error would else only show as wrong numbers.
   gpu.device.addEventListener('uncapturederror', (event) => console.error(`WebGPU: ${event.error.message}`));
+  const compile = gpu.kernels.get.bind(gpu.kernels);
+  gpu.kernels.get = (spec) => {
+    expectKnownKernel(spec);
+    return compile(spec);
+  };
   return gpu;
 }
 

@@ -1,0 +1,75 @@
+import type { KernelSpec } from '../../src/gpu/kernel';
+
+/**
+ * Hidden sizes and head sizes: those of the presets, and widths that are no multiple of a workgroup. In the browser, whose
+ * software adapter compiles slowly, only the ends.
+ */
+const IN_BROWSER = typeof document !== 'undefined';
+const HIDDEN = IN_BROWSER ? [120, 2560] : [64, 120, 256, 1024, 2048, 2560];
+const HEAD = IN_BROWSER ? [40, 80] : [16, 32, 40, 64, 80];
+
+/** Every kernel with every choice of parts and constants that the engine makes; `weights` is the part that reads weights. */
+export function kernelSpecs(weights: string): KernelSpec[] {
+  const outputs = [['output_plain'], ['output_gelu'], ['cache', 'output_qkv']];
+  return [
+    { name: 'embed' },
+    ...['geometry_standard', 'geometry_bitset'].flatMap((geometry) =>
+      HEAD.map((head) => ({ name: 'attention', parts: ['cache', geometry], consts: { HEAD: head } })),
+    ),
+    { name: 'layer_norm', parts: ['sum_workgroup'] },
+    ...HIDDEN.map((width) => ({ name: 'residual_norm', parts: ['sum_workgroup'], constants: { WIDTH: width } })),
+    ...outputs.flatMap((output) => [
+      ...[1, 2, 4, 8].flatMap((rows) =>
+        [1, 8].map((lanes) => ({ name: 'matvec', parts: [weights, ...output], consts: { ROWS: rows, LANES: lanes } })),
+      ),
+      ...[4, 8].map((per) => ({ name: 'matmul', parts: [weights, ...output], consts: { PER_M: per, PER_N: per } })),
+    ]),
+    ...[64, 256].flatMap((threads) => [
+      { name: 'sample', parts: ['random', 'filter'], constants: { FILTER_THREADS: threads } },
+      { name: 'filter_probs', parts: ['filter'], constants: { FILTER_THREADS: threads } },
+    ]),
+    ...[weights, 'weights_f32'].flatMap((part) =>
+      [
+        { TILED: 1, threads: 8 },
+        { TILED: 1, threads: 16 },
+        { TILED: 0, threads: 8 },
+      ].map(({ TILED, threads }) => ({
+        name: 'conv2d',
+        parts: [part],
+        constants: { TILED, THREADS_M: threads, THREADS_N: threads },
+      })),
+    ),
+    { name: 'embed_codes', parts: [weights] },
+    { name: 'group_norm_moments' },
+    { name: 'group_norm_affine' },
+    ...[0, 1].map((swish) => ({ name: 'group_norm_apply', constants: { SWISH: swish } })),
+    { name: 'codebook_argmax' },
+    { name: 'image_patches' },
+    { name: 'image_planes' },
+    { name: 'image_softmax' },
+    { name: 'image_transpose' },
+    { name: 'inverse_haar' },
+  ];
+}
+
+/** A spec in words: "matvec + weights_fp16 + output_gelu + {…}". */
+export const kernelTitle = ({ name, parts = [], consts = {}, constants = {} }: KernelSpec): string =>
+  [name, ...parts, JSON.stringify({ ...consts, ...constants })].join(' + ');
+
+const all = [...kernelSpecs('weights_fp16'), ...kernelSpecs('weights_f16')];
+const known = new Set(all.map(choices));
+
+/** The spec without the sizes, of which the table has examples only. */
+function choices({ name, parts = [], consts = {}, constants = {} }: KernelSpec): string {
+  const entries = Object.entries({ ...consts, ...constants }).map(([key, value]) => [
+    key,
+    key === 'HEAD' || key === 'WIDTH' ? 'any' : value,
+  ]);
+  return JSON.stringify([name, parts, entries.sort()]);
+}
+
+/** Throws when the engine asks for a combination that the table lacks, which then nobody would have compiled everywhere. */
+export function expectKnownKernel(spec: KernelSpec): void {
+  if (!known.has(choices(spec)))
+    throw new Error(`${kernelTitle(spec)} is missing in the table of test/support/kernels.ts`);
+}
