@@ -1,0 +1,113 @@
+import { RudolphError } from '../errors';
+import type { RgbaImage } from '../image/image';
+
+/** iOS Safari's limit for a canvas, the lowest of all browsers; larger pictures are cropped to their middle, then shrunk. */
+const MOST_PIXELS = 4096 * 4096;
+
+/**
+ * Everything that can be read as a picture: a `Blob` or `File` (PNG, JPEG, WebP, AVIF, GIF, whatever the browser decodes),
+ * `ImageData`, an `ImageBitmap`, an `<img>`, `<canvas>` or `<video>` element, or pixels.
+ */
+export type Picture = ImageBitmapSource | RgbaImage;
+
+/**
+ * Decodes a picture without colour conversion and upright (EXIF).
+ * @throws RudolphError `bad-input` when the browser cannot decode it, or may not read its pixels (another site's picture without CORS).
+ */
+export async function readPicture(picture: Picture, signal?: AbortSignal): Promise<RgbaImage> {
+  if (isPixels(picture)) return picture;
+  let bitmap: ImageBitmap;
+  try {
+    bitmap = await createImageBitmap(picture as ImageBitmapSource, {
+      premultiplyAlpha: 'none',
+      colorSpaceConversion: 'none',
+      imageOrientation: 'from-image',
+    });
+  } catch (cause) {
+    throw new RudolphError(
+      'bad-input',
+      `the picture${nameOf(picture)} cannot be read: this browser cannot decode it (${messageOf(cause)}). PNG, JPEG and WebP work everywhere`,
+      {},
+      { cause },
+    );
+  }
+  try {
+    signal?.throwIfAborted();
+    return pixelsOf(bitmap);
+  } finally {
+    bitmap.close();
+  }
+}
+
+/**
+ * For a canvas: `context.putImageData(toImageData(image), 0, 0)`. Shares the pixels' memory.
+ */
+export function toImageData(image: RgbaImage): ImageData {
+  return new ImageData(image.data, image.width, image.height);
+}
+
+/**
+ * A PNG, for a download, the clipboard or an `<img>`:
+ *
+ * ```ts
+ * img.src = URL.createObjectURL(await toBlob(images[0]));
+ * ```
+ */
+export function toBlob(image: RgbaImage): Promise<Blob> {
+  const canvas = new OffscreenCanvas(image.width, image.height);
+  context2d(canvas).putImageData(toImageData(image), 0, 0);
+  return canvas.convertToBlob({ type: 'image/png' });
+}
+
+function pixelsOf(bitmap: ImageBitmap): RgbaImage {
+  let { width, height } = bitmap;
+  let [left, top] = [0, 0];
+  if (width * height > MOST_PIXELS) {
+    // Tasks look at the middle square only (`centreSquare`).
+    const side = Math.min(width, height);
+    [left, top] = [(width - side) >> 1, (height - side) >> 1];
+    width = height = side;
+  }
+  const scale = Math.min(1, Math.sqrt(MOST_PIXELS / (width * height)));
+  const [toWidth, toHeight] = [Math.max(1, Math.floor(width * scale)), Math.max(1, Math.floor(height * scale))];
+  const context = context2d(new OffscreenCanvas(toWidth, toHeight));
+  context.imageSmoothingQuality = 'high';
+  context.drawImage(bitmap, left, top, width, height, 0, 0, toWidth, toHeight);
+  try {
+    const { data } = context.getImageData(0, 0, toWidth, toHeight);
+    return { width: toWidth, height: toHeight, data: data as Uint8ClampedArray<ArrayBuffer> };
+  } catch (cause) {
+    throw new RudolphError(
+      'bad-input',
+      'the pixels of the picture may not be read: it comes from another site, which does not allow it. Save it and open the file, or load it with crossorigin="anonymous" where the site sends CORS headers',
+      {},
+      { cause },
+    );
+  }
+}
+
+function context2d(canvas: OffscreenCanvas): OffscreenCanvasRenderingContext2D {
+  const context = canvas.getContext('2d', { willReadFrequently: true });
+  if (!context) {
+    throw new RudolphError(
+      'bad-input',
+      `a picture of ${canvas.width}×${canvas.height} pixels is too large for this browser`,
+    );
+  }
+  return context;
+}
+
+/** Also true for `ImageData`, unless it holds floats. */
+function isPixels(picture: Picture): picture is RgbaImage {
+  return 'data' in picture && picture.data instanceof Uint8ClampedArray;
+}
+
+function nameOf(picture: Picture): string {
+  if (!(picture instanceof Blob)) return '';
+  const { name } = picture as Partial<File>;
+  return `${name ? ` ${name}` : ''} (${picture.type || 'unknown type'}, ${picture.size} bytes)`;
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}

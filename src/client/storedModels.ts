@@ -1,0 +1,26 @@
+import type { StoredModel } from '../worker/api';
+import { Connection } from './connection';
+import { absolute } from './rudolph';
+
+/** The models in this browser's storage, which load without a network. Rejects with a RudolphError `storage`. */
+export function listModels(): Promise<readonly StoredModel[]> {
+  return withWorker((connection) => connection.listModels());
+}
+
+/**
+ * Removes a model from this browser's storage, save for what other stored models use as well. A model that is in use goes on
+ * working. Rejects with a RudolphError `storage`.
+ * @param url as given to `Rudolph.load`, or `StoredModel.url`.
+ */
+export async function deleteModel(url: string | URL): Promise<void> {
+  await withWorker((connection) => connection.deleteModel(absolute(url)));
+}
+
+async function withWorker<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+  const connection = new Connection();
+  try {
+    return await work(connection);
+  } finally {
+    connection.dispose(new DOMException('done', 'AbortError'));
+  }
+}

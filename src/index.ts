@@ -1,0 +1,32 @@
+/**
+ * rudolph-web: RUDOLPH in a browser tab.
+ *
+ * ```ts
+ * import { Rudolph } from 'rudolph-web';
+ *
+ * const rudolph = await Rudolph.load('models/rudolph/');
+ * const { images } = await rudolph.textToImage('красный круг');
+ * const { texts } = await rudolph.caption(images[0]);
+ * ```
+ */
+export { Rudolph } from './client/rudolph';
+export type { LoadOptions, TaskOptions } from './client/rudolph';
+export { Task } from './client/task';
+export { readPicture, toBlob, toImageData } from './client/pictures';
+export type { Picture } from './client/pictures';
+export { deleteModel, listModels } from './client/storedModels';
+export { RudolphError } from './errors';
+export type { ErrorCode, ErrorDetails } from './errors';
+export type { LoadProgress, ModelInfo, RudolphInfo, StoredModel } from './worker/api';
+export type { AdapterDescription, Variants } from './gpu/device';
+export type { RgbaImage } from './image/image';
+export type {
+  CaptionEvent,
+  CaptionOptions,
+  CaptionResult,
+  NoticeEvent,
+  SamplingOptions,
+  TextToImageEvent,
+  TextToImageOptions,
+  TextToImageResult,
+} from './tasks/types';
