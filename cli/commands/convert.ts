@@ -9,6 +9,7 @@ import type { ConvertOptions, ConvertResult } from '../../src/convert/convert';
 import { parseMetadata } from '../../src/convert/metadata';
 import { RudolphError } from '../../src/errors';
 import { MANIFEST_FILE } from '../../src/format/manifest';
+import type { Gpu } from '../../src/gpu/device';
 import { openFile, readWholeFile } from '../support/fileSource';
 import type { FileSource } from '../support/fileSource';
 import { Options } from '../support/options';
@@ -37,6 +38,8 @@ Nothing in the files is executed. DIR appears only when everything is written.
                       --preset 2.7B_fbc2)
   --name TEXT         the model's name for people
   --metadata F        JSON with name, description, attribution, examples for the manifest
+  --preview on|off    compute the mean colour of each image code, for live previews: needs a graphics adapter
+                      (default: on where there is one that is not software)
   --force             replace DIR if it is a web model already
   --out DIR           the folder to make`,
   async run(args, signal) {
@@ -51,11 +54,11 @@ Nothing in the files is executed. DIR appears only when everything is written.
         'special-tokens',
         'name',
         'metadata',
-        'out',
-      ],
+        'preview', 'out'],
       flags: ['force'],
     });
     const preset = options.choice('preset', PRESET_NAMES);
+    const preview = options.choice('preview', ['on', 'off']);
     const paths = {
       rudolph: options.required('rudolph', "upstream's pytorch_model.bin"),
       vqgan: options.string('vqgan'),
@@ -96,9 +99,10 @@ Nothing in the files is executed. DIR appears only when everything is written.
             `${component}: ${Math.floor((100 * writtenBytes) / totalBytes)} % of ${(totalBytes / 1e6).toFixed(1)} MB`,
           ),
       };
-      const { manifest, notes } = await intoFolder(target, (folder) =>
-        convertModel({ ...request, sink: { write: (file, bytes) => writeFile(join(folder, file), bytes) } }),
-      );
+      const { manifest, notes } = await intoFolder(target, async (folder) => {
+        const result = await convertModel({ ...request, sink: { write: (file, bytes) => writeFile(join(folder, file), bytes) } });
+        return withPreview(folder, result, preview, signal);
+      });
       for (const note of notes) status(`note: ${note}`, { done: true });
       const bytes = Object.values(manifest.components).reduce((sum, { byteLength }) => sum + byteLength, 0);
       status(`${manifest.name}: ${manifest.tensors.length} tensors, ${(bytes / 1e6).toFixed(1)} MB`, { done: true });
@@ -136,6 +140,27 @@ function checkTarget(target: string, force: boolean): void {
       `${target} exists and holds something else than a web model; choose another --out`,
     );
   if (!force) throw new RudolphError('bad-input', `${target} exists already; --force replaces it`);
+}
+
+/** Adds the table of preview colours, which takes a graphics adapter: a slow, software one only on demand. */
+async function withPreview(folder: string, result: ConvertResult, choice: 'on' | 'off' | undefined, signal: AbortSignal): Promise<ConvertResult> {
+  const later = 'pictures will be drawn without a live preview; convert with --preview on where there is a graphics adapter to add it';
+  if (choice === 'off' || !result.manifest.components.imageDecoder) return result;
+  const { openNodeGpu } = await import('../dawn');
+  let gpu: Gpu;
+  try {
+    gpu = await openNodeGpu();
+  } catch (error) {
+    if (choice === 'on') throw error;
+    return { ...result, notes: [...result.notes, `no graphics adapter: ${later}`] };
+  }
+  try {
+    if (choice === undefined && gpu.adapter.software) return { ...result, notes: [...result.notes, `only a software adapter: ${later}`] };
+    const { addPreview } = await import('../support/preview');
+    return { ...result, manifest: await addPreview(gpu, folder, result.manifest, signal) };
+  } finally {
+    gpu.dispose();
+  }
 }
 
 /** Runs `work` on a temporary folder beside the target and renames it at the end; whatever fails leaves nothing behind. */

@@ -13,7 +13,7 @@ export const MANIFEST_FILE = 'rudolph.json';
 export const SHARD_BYTES = 16 * 1024 * 1024;
 export const TENSOR_ALIGNMENT = 256;
 
-export type ComponentName = 'tokenizer' | 'transformer' | 'imageEncoder' | 'imageDecoder' | 'imageDecoderDwt';
+export type ComponentName = 'tokenizer' | 'transformer' | 'imageEncoder' | 'imageDecoder' | 'imageDecoderDwt' | 'preview';
 export type DType = 'f16' | 'f32' | 'u32' | 'u8';
 export type MaskKind = 'row' | 'column' | 'conv' | 'lastConv';
 
@@ -114,9 +114,9 @@ transformer (in this order):
   final.norms [4, h] f32: gain and bias of final_layernorm, then of to_logits.0
   text_logits.weight [V, h] f16, text_logits.bias [V] f32 · image_logits.weight [IV, h] f16, image_logits.bias [IV] f32
 imageEncoder: upstream's keys encoder.*, quant_conv.*, quantize.proj.* — imageDecoder: quantize.embed.weight, post_quant_conv.*, decoder.*
-  and, where computed, quantize.mean_colours [codes, 3] u8 (mean RGB of each code's patch, for previews);
   imageDecoderDwt: its own quantize.embed.weight, post_quant_conv.* (upstream's decoder.post_quant_conv.*), decoder.* .
   Convolution weights [out, in, ky, kx] are stored as [out, ky, kx, in] f16 (row = ky·kx·in elements: the K order of an implicit GEMM);
   1-D tensors f32. Names inside imageDecoderDwt are prefixed `dwt.` to stay unique.
 tokenizer: one u8 tensor `bpe.model`, the file's bytes.
+preview (where computed): quantize.mean_colours [codes, 3] u8, the mean RGB of each code's patch, for previews of unfinished pictures.
 */

@@ -10,6 +10,7 @@ const COMPONENTS: readonly ComponentName[] = [
   'imageEncoder',
   'imageDecoder',
   'imageDecoderDwt',
+  'preview',
 ];
 /** A shard's file lies beside the manifest: no folders, no `..`, no leading dot. */
 const FILE_NAME = /^[0-9A-Za-z_][0-9A-Za-z._-]{0,127}$/;

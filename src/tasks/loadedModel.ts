@@ -1,7 +1,7 @@
 import { RudolphError } from '../errors';
 import type { ComponentName, Manifest } from '../format/manifest';
 import type { ModelSource } from '../format/modelSource';
-import { readBack } from '../gpu/buffers';
+import { readComponent } from '../format/readComponent';
 import type { Gpu } from '../gpu/device';
 import type { PlanarImage, RgbaImage } from '../image/image';
 import { ImageTokenizer } from '../model/imageTokenizer';
@@ -60,20 +60,14 @@ export class LoadedModel {
    */
   static async load(gpu: Gpu, source: ModelSource, options: LoadOptions = {}): Promise<LoadedModel> {
     const { manifest } = source;
-    const decoder: ComponentName = manifest.components.imageDecoder ? 'imageDecoder' : 'imageDecoderDwt';
-    const components: ComponentName[] = ['transformer', ...(manifest.components[decoder] ? [decoder] : [])];
-    const tokenizer = await loadTokenizer(source, options.signal);
-    const weights = await Weights.load(gpu.device, source, components, options);
+    const tokenizer = Tokenizer.parse(await readComponent(source, 'tokenizer', options.signal));
+    const colours = manifest.components.preview ? await readComponent(source, 'preview', options.signal) : null;
+    const weights = await Weights.load(gpu.device, source, firstComponents(manifest).filter((name) => name !== 'tokenizer' && name !== 'preview'), options);
     try {
       const transformer = Transformer.create(gpu, manifest.config, weights);
       const sampler = await Sampler.create(gpu);
       const images = await ImageTokenizer.create(gpu, weights, manifest);
-      const name = 'quantize.mean_colours';
-      const codes = manifest.imageTokenizer?.codes ?? 0;
-      const meanColours = weights.has(name)
-        ? new Uint8Array(await readBack(gpu.device, weights.tensor(name, [codes, 3]).buffer)).subarray(0, codes * 3)
-        : null;
-      return new LoadedModel(gpu, source, { transformer, sampler, tokenizer, images, weights, meanColours }, options.onProgress);
+      return new LoadedModel(gpu, source, { transformer, sampler, tokenizer, images, weights, meanColours: colours }, options.onProgress);
     } catch (error) {
       weights.dispose();
       throw error;
@@ -173,16 +167,8 @@ export class LoadedModel {
   }
 }
 
-async function loadTokenizer(source: ModelSource, signal?: AbortSignal): Promise<Tokenizer> {
-  const { manifest } = source;
-  const component = manifest.components.tokenizer;
-  const entry = manifest.tensors.find((tensor) => tensor.name === 'bpe.model');
-  if (!component || !entry) throw new RudolphError('bad-model', `the model ${manifest.name} has no tokenizer`);
-  const stream = new Uint8Array(component.byteLength);
-  let start = 0;
-  for (const shard of component.shards) {
-    stream.set(new Uint8Array(await source.shard(shard, signal)), start);
-    start += shard.byteLength;
-  }
-  return Tokenizer.parse(stream.subarray(entry.offset, entry.offset + entry.byteLength));
+/** What `LoadedModel.load` reads, in its order: enough to draw. */
+export function firstComponents({ components }: Manifest): ComponentName[] {
+  const decoder = (['imageDecoder', 'imageDecoderDwt'] as const).find((name) => components[name]);
+  return ['tokenizer', ...(components.preview ? ['preview' as const] : []), 'transformer', ...(decoder ? [decoder] : [])];
 }
