@@ -10,7 +10,7 @@ export default defineConfig({
     target: 'es2022',
     minify: false,
     sourcemap: true,
-    lib: { entry: { index: 'src/index.ts', widget: 'src/widget/index.ts' }, formats: ['es'] },
+    lib: { entry: { index: 'src/index.ts' }, formats: ['es'] },
     rolldownOptions: { external: [/^[^./]/] },
   },
 });

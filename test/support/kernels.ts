@@ -24,7 +24,7 @@ export function kernelSpecs(weights: string): KernelSpec[] {
       ),
       ...[4, 8].map((per) => ({ name: 'matmul', parts: [weights, ...output], consts: { PER_M: per, PER_N: per } })),
     ]),
-    ...[64, 256].flatMap((threads) => [
+    ...[16, 64, 256].flatMap((threads) => [
       { name: 'sample', parts: ['random', 'filter'], constants: { FILTER_THREADS: threads } },
       { name: 'filter_probs', parts: ['filter'], constants: { FILTER_THREADS: threads } },
     ]),
