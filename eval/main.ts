@@ -60,23 +60,35 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<void>
   if (pictures !== undefined) await mkdir(pictures, { recursive: true });
 
   const outcomes: Outcome[] = [];
+  const seconds: Record<string, number> = {};
+  const timed = async <T>(part: string, work: () => Promise<T>): Promise<T | object> => {
+    if (!only.includes(part)) return {};
+    const start = performance.now();
+    const result = await work();
+    seconds[part] = (seconds[part] ?? 0) + (performance.now() - start) / 1000;
+    return result;
+  };
   const started = performance.now();
   await withEngine(options, signal, async (engine) => {
     for (const [done, { scene, index }] of scenes.entries()) {
-      const seconds = (performance.now() - started) / 1000;
-      const left = done === 0 ? '' : `, ${Math.ceil(((seconds / done) * (scenes.length - done)) / 60)} min left`;
+      const elapsed = (performance.now() - started) / 60000;
+      const left = done === 0 ? '' : `, ${Math.ceil((elapsed / done) * (scenes.length - done))} min left`;
       status(`scene ${done + 1} of ${scenes.length}${left}: ${scene.caption}`);
+      const seed = firstSeed + index;
       const outcome: Outcome = {
         scene,
-        ...(only.includes('caption') ? await describe(engine, world, scene, firstSeed + index, signal) : {}),
-        ...(only.includes('decode') ? await decode(engine, world, scene, signal) : {}),
-        ...(only.includes('draw') ? await draw(engine, world, scene, firstSeed + index, signal, pictures) : {}),
+        ...(await timed('caption', () => describe(engine, world, scene, seed, signal))),
+        ...(await timed('decode', () => decode(engine, world, scene, signal))),
+        ...(await timed('draw', () => draw(engine, world, scene, seed, signal, pictures))),
       };
       outcomes.push(outcome);
     }
   });
   const minutes = (performance.now() - started) / 60000;
-  status(`${outcomes.length} scenes in ${minutes.toFixed(1)} minutes`, { done: true });
+  const each = Object.entries(seconds).map(([part, sum]) => `${part} ${(sum / outcomes.length).toFixed(1)} s`);
+  status(`${outcomes.length} scenes in ${minutes.toFixed(1)} minutes; a scene took: ${each.join(', ')}`, {
+    done: true,
+  });
 
   const rows = (name: string, parts: readonly string[], of: (outcome: Outcome) => Judged | undefined): string[] =>
     table(

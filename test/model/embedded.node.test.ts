@@ -1,0 +1,193 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openFolder } from '../../cli/support/folder';
+import { judgeCaption } from '../../eval/captions';
+import { readHeldOut, readWorld } from '../../eval/files';
+import { judgeDrawing } from '../../eval/matcher';
+import { compose, randomHeldOutSingle, randomNumbers, type Scene } from '../../eval/scene';
+import type { World } from '../../eval/world';
+import type { Gpu } from '../../src/gpu/device';
+import { Engine } from '../../src/tasks/engine';
+import { IMAGE_SAMPLING } from '../../src/tasks/textToImage';
+import type { TextToImageResult } from '../../src/tasks/types';
+import { runCli } from '../support/cli';
+import { openGpu } from '../support/gpu';
+import { drawTokens, imageLogits, LARGEST_MARGIN, tokenDifferences } from '../support/tokens';
+import { drawTwin } from '../twins/sampler';
+
+/** Another model of the same world can be judged, too. */
+const MODEL = process.env['RUDOLPH_TEST_MODEL'] ?? 'public/models/embedded';
+const FIXTURE = 'test/fixtures/embedded-tokens.json';
+const DRAWING = { prompt: 'большая вишня в центре на белом фоне', seed: 1 };
+const CHERRY: Omit<Scene, 'caption' | 'rgb'> = {
+  sprites: [{ id: '1f352', bbox: [24, 24, 80, 80] }],
+  size: 'large',
+  place: 'center',
+  background: 'white',
+};
+const CANDIDATES = 8;
+
+interface Fixture {
+  readonly prompt: string;
+  readonly seed: number;
+  /** Which weights drew them, and on what. */
+  readonly transformer: string;
+  readonly adapter: string;
+  readonly codebooks: readonly (readonly number[])[];
+}
+
+describe('the embedded model, base kernels', { timeout: 600_000 }, () => {
+  let gpu: Gpu;
+  let engine: Engine;
+  let world: World;
+  let drawn: TextToImageResult;
+
+  beforeAll(async () => {
+    world = await readWorld();
+    gpu = await openGpu({ variants: 'base' });
+    engine = await Engine.load(gpu, await openFolder(MODEL));
+    drawn = await engine.textToImage(DRAWING.prompt, { seed: DRAWING.seed, count: CANDIDATES });
+  }, 600_000);
+  afterAll(() => {
+    engine?.dispose();
+    gpu?.dispose();
+  });
+
+  /** Fails where tokens differ by more than rounding can explain; says on the console where they differ at all. */
+  const expectTokens = async (
+    actual: readonly (readonly number[])[],
+    expected: readonly (readonly number[])[],
+    what: string,
+    first = 0,
+  ): Promise<void> => {
+    const differences = await tokenDifferences(engine, DRAWING, actual, expected, first);
+    for (const { text } of differences) console.warn(`${what}: ${text}`);
+    const worst = Math.max(0, ...differences.map(({ margin }) => Math.abs(margin)));
+    expect(worst, `${what}: ${differences.map(({ text }) => text).join('\n')}`).toBeLessThanOrEqual(LARGEST_MARGIN);
+  };
+
+  test(`draws «${DRAWING.prompt}»`, () => {
+    const verdicts = drawn.images.map((image) => judgeDrawing(world, image, CHERRY));
+    const right = verdicts.filter((verdict) => verdict.all).length;
+    console.info(`cherry: ${right} of ${CANDIDATES} right; first ${JSON.stringify(verdicts[0])}`);
+    // The kind against all kinds, the place against all places, the size against all sizes, the border's colour.
+    expect(verdicts[0]).toMatchObject({ sprites: true, places: true, sizes: true, background: true });
+    expect(right, verdicts.map((verdict) => JSON.stringify(verdict)).join('\n')).toBeGreaterThanOrEqual(6);
+  });
+
+  test('its captions name the sprites of freshly composed scenes that training held out', async () => {
+    const random = randomNumbers(20);
+    const known = new Set((await readHeldOut()).map((scene) => scene.caption));
+    const lines: string[] = [];
+    let right = 0;
+    while (lines.length < 12) {
+      const scene = await randomHeldOutSingle(world, random);
+      if (known.has(scene.caption)) continue;
+      const { texts } = await engine.caption(compose(world, scene), { topK: 1, seed: 0 });
+      const verdict = judgeCaption(world, texts[0]!, scene);
+      if (verdict.sprites) right++;
+      lines.push(`${verdict.sprites ? ' ' : '✗'} ${scene.caption} → ${texts[0]}`);
+    }
+    console.info(`captions: ${right} of 12 name the sprite`);
+    expect(right, lines.join('\n')).toBeGreaterThanOrEqual(9);
+  });
+
+  test('draws the tokens that a full forward pass and a plain-loop sampler draw', async () => {
+    const [codes] = drawn.codebooks as [readonly number[]];
+    const logits = await imageLogits(engine, DRAWING, codes);
+    const { leftLength } = engine.manifest.config;
+    const wrong = codes.flatMap((id, t) => {
+      const { token, margin } = drawTwin(logits[t]!, IMAGE_SAMPLING, DRAWING.seed, 0, leftLength + t);
+      return token === id
+        ? []
+        : [{ text: `token ${t}: ${id} instead of ${token}, which won by ${margin.toExponential(2)}`, margin }];
+    });
+    for (const { text } of wrong) console.warn(text);
+    expect(
+      Math.max(0, ...wrong.map(({ margin }) => margin)),
+      wrong.map(({ text }) => text).join('\n'),
+    ).toBeLessThanOrEqual(LARGEST_MARGIN);
+  });
+
+  test('draws the same tokens again for a seed, and others for another', async () => {
+    expect(await drawTokens(engine, DRAWING, 0, CANDIDATES)).toEqual(drawn.codebooks);
+    const [other] = await drawTokens(engine, { ...DRAWING, seed: 2 }, 0, 1);
+    expect(other).not.toEqual(drawn.codebooks[0]);
+  });
+
+  test('draws the same tokens for one candidate and for eight', async () => {
+    const alone = await engine.textToImage(DRAWING.prompt, { seed: DRAWING.seed });
+    await expectTokens(alone.codebooks, drawn.codebooks.slice(0, 1), 'alone');
+    for (const candidate of [3, 7]) {
+      await expectTokens(
+        await drawTokens(engine, DRAWING, candidate, 1),
+        [drawn.codebooks[candidate]!],
+        'alone',
+        candidate,
+      );
+    }
+  });
+
+  test('a token that lost by more than rounding is found', async () => {
+    // The control of the comparison: one token replaced by its neighbour.
+    const [codes] = drawn.codebooks as [readonly number[]];
+    const changed = codes.map((id, t) => (t === 40 ? (id + 1) % engine.manifest.config.imageVocabulary : id));
+    const [difference] = await tokenDifferences(engine, DRAWING, [changed], [codes]);
+    expect(difference?.text).toContain('token 40');
+    expect(Math.abs(difference!.margin)).toBeGreaterThan(LARGEST_MARGIN);
+  });
+
+  test('draws the stored tokens, whatever the adapter', async () => {
+    const transformer = engine.manifest.components.transformer!.shards.map((shard) => shard.sha256).join(' ');
+    const { vendor, device, description } = gpu.adapter;
+    if (process.env['RUDOLPH_WRITE_FIXTURES'] === '1') {
+      const fixture: Fixture = {
+        ...DRAWING,
+        transformer,
+        adapter: `${description || device} ${vendor}`.trim(),
+        codebooks: drawn.codebooks,
+      };
+      writeFileSync(FIXTURE, `${JSON.stringify(fixture)}\n`);
+    }
+    expect(existsSync(FIXTURE), `${FIXTURE} is missing: RUDOLPH_WRITE_FIXTURES=1 writes it`).toBe(true);
+    const stored = JSON.parse(readFileSync(FIXTURE, 'utf8')) as Fixture;
+    expect(
+      stored.transformer,
+      'the model is another one than drew the stored tokens: write them anew with RUDOLPH_WRITE_FIXTURES=1',
+    ).toBe(transformer);
+    await expectTokens(drawn.codebooks, stored.codebooks, `${description || device} against ${stored.adapter}`);
+  });
+
+  test('draws the same tokens on SwiftShader', async () => {
+    const out = mkdtempSync(join(tmpdir(), 'rudolph-tokens-'));
+    try {
+      const args = [
+        'draw',
+        '--model',
+        MODEL,
+        '--variants',
+        'base',
+        '--text',
+        DRAWING.prompt,
+        '--seed',
+        String(DRAWING.seed),
+        '--out',
+        out,
+        '--json',
+      ];
+      const { code, stdout, stderr } = await runCli(args, { env: { RUDOLPH_ADAPTER: 'swiftshader' } });
+      expect(code, stderr).toBe(0);
+      expect(stderr).toMatch(/adapter: .*SwiftShader/i);
+      const { codebooks } = JSON.parse(stdout) as { codebooks: number[][] };
+      await expectTokens(
+        codebooks,
+        drawn.codebooks.slice(0, 1),
+        `SwiftShader against ${gpu.adapter.description || gpu.adapter.device}`,
+      );
+    } finally {
+      rmSync(out, { recursive: true, force: true });
+    }
+  });
+});
