@@ -1,0 +1,68 @@
+import { parseManifest } from '../format/parseManifest';
+import {
+  allShards,
+  type Databases,
+  manifestEntries,
+  openDatabases,
+  removeManifest,
+  removeShard,
+  shardKeys,
+} from './databases';
+import { manifestUrl } from './openModel';
+
+/** A model that this browser keeps, whole or in part. */
+export interface StoredModelInfo {
+  readonly url: string;
+  readonly name: string;
+  readonly byteLength: number;
+  /** Of `byteLength`, what is stored. Shards that models share count for each. */
+  readonly storedBytes: number;
+  /** When it was last opened. */
+  readonly savedAt: Date;
+}
+
+/** The models in this browser's storage, the last opened first. */
+export async function listModels(databases: Databases | null = openDatabases()): Promise<StoredModelInfo[]> {
+  if (!databases) return [];
+  const [manifests, here] = await Promise.all([readable(databases), shardKeys(databases)]);
+  return manifests
+    .map(({ url, manifest, openedAt }) => {
+      const shards = allShards(manifest);
+      const sum = (list: typeof shards) => list.reduce((total, shard) => total + shard.byteLength, 0);
+      return {
+        url,
+        name: manifest.name,
+        byteLength: sum(shards),
+        storedBytes: sum(shards.filter((shard) => here.has(shard.sha256))),
+        savedAt: openedAt,
+      };
+    })
+    .sort((a, b) => b.savedAt.getTime() - a.savedAt.getTime());
+}
+
+/** Removes a model from this browser's storage; shards that other stored models use stay. */
+export async function deleteModel(url: string, databases: Databases | null = openDatabases()): Promise<void> {
+  if (!databases) return;
+  const address = manifestUrl(url, typeof location === 'undefined' ? undefined : location.href);
+  const manifests = await readable(databases);
+  const used = new Set(
+    manifests
+      .filter((other) => other.url !== address)
+      .flatMap(({ manifest }) => allShards(manifest).map((shard) => shard.sha256)),
+  );
+  const own = manifests
+    .filter((other) => other.url === address)
+    .flatMap(({ manifest }) => allShards(manifest).map((shard) => shard.sha256));
+  await removeManifest(databases, address);
+  await Promise.all(own.filter((sha256) => !used.has(sha256)).map((sha256) => removeShard(databases, sha256)));
+}
+
+async function readable(databases: Databases) {
+  return (await manifestEntries(databases)).flatMap(([url, { text, openedAt }]) => {
+    try {
+      return [{ url, manifest: parseManifest(text, url), openedAt: new Date(openedAt) }];
+    } catch {
+      return []; // of a version that this library cannot read
+    }
+  });
+}

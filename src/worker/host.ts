@@ -1,0 +1,204 @@
+import { releaseProxy, transfer } from 'comlink';
+import { RudolphError, toPlain } from '../errors';
+import type { ComponentName, Manifest } from '../format/manifest';
+import { type Gpu, requestGpu } from '../gpu/device';
+import type { RgbaImage } from '../image/image';
+import { manifestUrl, openModel } from '../store/openModel';
+import type { DownloadProgress, StoredModel } from '../store/storedModel';
+import { deleteModel, listModels } from '../store/storedModels';
+import { Engine } from '../tasks/engine';
+import type {
+  LoadEvent,
+  ModelInfo,
+  Reply,
+  RudolphInfo,
+  TaskName,
+  TaskTypes,
+  WorkerApi,
+  WorkerLoadOptions,
+} from './api';
+
+interface Loaded {
+  readonly gpu: Gpu;
+  readonly source: StoredModel;
+  readonly engine: Engine;
+}
+
+/** The worker's side of `WorkerApi`: one model, tasks one after the other. */
+export class WorkerHost implements WorkerApi {
+  #loaded: Loaded | null = null;
+  readonly #aborts = new Map<number, AbortController>();
+  /** Ends when everything started so far has ended. */
+  #queue: Promise<unknown> = Promise.resolve();
+  /** Ends the load. */
+  readonly #closing = new AbortController();
+  /** Where notices go while a task runs: to the task. */
+  #onNotice: ((message: string) => void) | null = null;
+
+  async load(
+    url: string,
+    options: WorkerLoadOptions,
+    onEvent: (event: LoadEvent) => void,
+  ): Promise<Reply<RudolphInfo>> {
+    return reply(async () => {
+      if (this.#loaded)
+        throw new RudolphError('bad-input', 'this worker has a model already; load another one with Rudolph.load');
+      const { signal } = this.#closing;
+      // The adapter first: without one nothing needs to be downloaded.
+      const gpu = await requestGpu(navigator.gpu, options);
+      try {
+        const events = inOrder(onEvent);
+        let last: DownloadProgress = { loadedBytes: 0, totalBytes: 0, fromCache: false };
+        events.tell({ type: 'progress', progress: { stage: 'manifest', ...last } });
+        const source = await openModel(url, {
+          signal,
+          // Also when a later task fetches the image encoder.
+          onProgress: (progress) =>
+            events.tell({ type: 'progress', progress: { stage: 'download', ...(last = progress) } }),
+          onNotice: (message) => (this.#onNotice ? this.#onNotice(message) : events.tell({ type: 'notice', message })),
+        });
+        source.expect(loadedFirst(source.manifest));
+        const engine = await Engine.load(gpu, source, {
+          signal,
+          onProgress: ({ loadedBytes, totalBytes }) => {
+            if (loadedBytes >= totalBytes) events.tell({ type: 'progress', progress: { stage: 'compile', ...last } });
+          },
+        });
+        this.#loaded = { gpu, source, engine };
+        await events.arrived();
+        return {
+          adapter: { ...gpu.adapter },
+          variants: { ...gpu.variants },
+          model: describe(manifestUrl(url), source.manifest),
+        };
+      } catch (error) {
+        gpu.dispose();
+        throw error;
+      }
+    });
+  }
+
+  async start<T extends TaskName>(
+    id: number,
+    task: T,
+    args: TaskTypes[T]['args'],
+    onEvent: (event: TaskTypes[T]['event']) => void,
+  ): Promise<Reply<TaskTypes[T]['result']>> {
+    const controller = new AbortController();
+    this.#aborts.set(id, controller);
+    const { signal } = controller;
+    const events = inOrder(onEvent as (event: unknown) => void);
+    const turn = this.#queue.then(() => {
+      signal.throwIfAborted();
+      return this.#run(task, args, signal, events.tell) as Promise<TaskTypes[T]['result']>;
+    });
+    this.#queue = turn.catch(() => undefined);
+    const result = await reply(() => turn);
+    this.#aborts.delete(id);
+    await events.arrived();
+    events.release();
+    return transfer(result, result.ok && 'images' in result.value ? buffersOf(result.value.images) : []);
+  }
+
+  abort(id: number): void {
+    this.#aborts.get(id)?.abort(new DOMException('the task was cancelled', 'AbortError'));
+  }
+
+  async dispose(): Promise<void> {
+    const reason = new DOMException('the model was disposed of', 'AbortError');
+    this.#closing.abort(reason);
+    for (const controller of this.#aborts.values()) controller.abort(reason);
+    await this.#queue;
+    this.#loaded?.engine.dispose();
+    this.#loaded?.gpu.dispose();
+    this.#loaded = null;
+  }
+
+  listModels(): ReturnType<WorkerApi['listModels']> {
+    return reply(() => listModels());
+  }
+
+  deleteModel(url: string): ReturnType<WorkerApi['deleteModel']> {
+    return reply(async () => {
+      await deleteModel(url);
+      return null;
+    });
+  }
+
+  async #run(
+    task: TaskName,
+    args: TaskTypes[TaskName]['args'],
+    signal: AbortSignal,
+    tell: (event: unknown) => void,
+  ): Promise<unknown> {
+    if (!this.#loaded) throw new RudolphError('bad-input', 'no model is loaded');
+    const { engine, source } = this.#loaded;
+    this.#onNotice = (message) => tell({ type: 'notice', message });
+    try {
+      const context = { signal, onEvent: tell };
+      if (task === 'textToImage') {
+        const [prompt, options] = args as TaskTypes['textToImage']['args'];
+        return await engine.textToImage(prompt, options, context);
+      }
+      const [image, options] = args as TaskTypes['caption']['args'];
+      source.expect(['imageEncoder']);
+      return await engine.caption(image, options, context);
+    } finally {
+      this.#onNotice = null;
+    }
+  }
+}
+
+/**
+ * A proxied callback. Its calls go through a port of their own, so an answer could overtake them: `arrived` resolves when the
+ * last one was heard.
+ */
+function inOrder<Event>(callback: (event: Event) => void) {
+  let last: unknown;
+  return {
+    tell: (event: Event): void => {
+      last = callback(event);
+    },
+    arrived: async (): Promise<void> => {
+      await Promise.resolve(last).catch(() => undefined);
+    },
+    release: (): void => {
+      (callback as { [releaseProxy]?: () => void })[releaseProxy]?.();
+    },
+  };
+}
+
+/** The parts that the engine reads at load, in its order. */
+function loadedFirst(manifest: Manifest): ComponentName[] {
+  return ['tokenizer', 'transformer', manifest.components.imageDecoder ? 'imageDecoder' : 'imageDecoderDwt'];
+}
+
+function describe(url: string, manifest: Manifest): ModelInfo {
+  const { name, description, attribution, examples, config, specialTokens, imageTokenizer, producer, components } =
+    manifest;
+  return {
+    url,
+    name,
+    ...(description ? { description } : {}),
+    ...(attribution ? { attribution } : {}),
+    ...(examples ? { examples } : {}),
+    config,
+    specialTokens,
+    imageTokenizer,
+    producer,
+    components: Object.fromEntries(Object.entries(components).map(([part, { byteLength }]) => [part, byteLength])),
+  };
+}
+
+/** The pixels' buffers, each once: a buffer cannot be transferred twice. */
+function buffersOf(images: readonly RgbaImage[]): ArrayBuffer[] {
+  return [...new Set(images.map((image) => image.data.buffer))];
+}
+
+async function reply<T>(work: () => Promise<T>): Promise<Reply<T>> {
+  try {
+    return { ok: true, value: await work() };
+  } catch (error) {
+    return { ok: false, error: toPlain(error) };
+  }
+}

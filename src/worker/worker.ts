@@ -1,0 +1,4 @@
+import { expose } from 'comlink';
+import { WorkerHost } from './host';
+
+expose(new WorkerHost());
