@@ -62,6 +62,11 @@ export class Weights {
     return weights;
   }
 
+  /** No tensors. */
+  static empty(device: GPUDevice): Weights {
+    return new Weights(new Arena(device));
+  }
+
   has(name: string): boolean {
     return this.#tensors.has(name);
   }

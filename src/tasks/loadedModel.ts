@@ -6,6 +6,7 @@ import type { Gpu } from '../gpu/device';
 import type { PlanarImage, RgbaImage } from '../image/image';
 import { ImageTokenizer } from '../model/imageTokenizer';
 import { Sampler } from '../model/sampler';
+import { selfTested } from '../model/selfTest';
 import { Transformer } from '../model/transformer';
 import { type LoadProgress, Weights } from '../model/weights';
 import { buildPrompt } from '../text/prompt';
@@ -56,10 +57,12 @@ export class LoadedModel {
   /**
    * Streams transformer and image decoder to the device. The encoder follows when the first picture has to be read, so
    * that a page that only draws never fetches it.
-   * @throws RudolphError of the source, or `unsupported` / `bad-model`.
+   * The device's kernels are tested first: a variant that computes wrongly is not used (see `gpu.variants`).
+   * @throws RudolphError of the source, or `unsupported`, `bad-model`, `self-test`.
    */
-  static async load(gpu: Gpu, source: ModelSource, options: LoadOptions = {}): Promise<LoadedModel> {
+  static async load(untested: Gpu, source: ModelSource, options: LoadOptions = {}): Promise<LoadedModel> {
     const { manifest } = source;
+    const gpu = await selfTested(untested);
     const tokenizer = Tokenizer.parse(await readComponent(source, 'tokenizer', options.signal));
     const colours = manifest.components.preview ? await readComponent(source, 'preview', options.signal) : null;
     const weights = await Weights.load(gpu.device, source, firstComponents(manifest).filter((name) => name !== 'tokenizer' && name !== 'preview'), options);
