@@ -66,7 +66,7 @@ export async function convertModel(options: ConvertOptions): Promise<ConvertResu
   const notes: string[] = [];
   const rudolph = await openCheckpoint(options.rudolph);
   const file = options.config ? parseConfigFile(options.config.text, options.config.label) : null;
-  const { sizes, preset } = chooseSizes(rudolph, options.preset, file);
+  const { sizes, preset } = chooseSizes(rudolph, options, file);
   if (preset) notes.push(`sizes of ${preset}`);
   const plan = planTransformer(sizes);
   const keys = matchTensors(
@@ -81,7 +81,7 @@ export async function convertModel(options: ConvertOptions): Promise<ConvertResu
   const config = withMasks(sizes, masks.info);
 
   const tokenizerBytes = new Uint8Array(await options.tokenizer.source.slice(0, options.tokenizer.source.byteLength));
-  checkTokenizer(tokenizerBytes, sizes, options.tokenizer.label, notes);
+  checkTokenizer(tokenizerBytes, sizes, options.tokenizer.label);
   const specialTokens = chooseSpecialTokens(options, sizes, file, preset);
   const image = await openImageTokenizers(options, file, sizes);
 
@@ -123,7 +123,7 @@ export function transformerKey(key: string): string | null {
 
 function chooseSizes(
   checkpoint: Checkpoint,
-  preset: PresetName | undefined,
+  { preset, specialTokens }: Pick<ConvertOptions, 'preset' | 'specialTokens'>,
   file: ConfigFile | null,
 ): { sizes: ModelSizes; preset: PresetName | null } {
   if (file) return { sizes: file.model, preset: null };
@@ -134,9 +134,10 @@ function chooseSizes(
     if (name !== null) found.set(name, shape.join());
   }
   // The same number of layers and the same embeddings make a candidate; `matchTensors` then says what else is wrong with it.
-  const layers = [...found.keys()].filter((key) =>
-    /^transformer\.layers\.\d+\.input_layernorm\.weight$/.test(key),
-  ).length;
+  const layers = Math.max(
+    0,
+    ...[...found.keys()].map((key) => 1 + Number(/^transformer\.layers\.(\d+)\./.exec(key)?.[1] ?? -1)),
+  );
   const tables = planTransformer({ ...PRESETS['350M'], layers: 0 }).before.map(({ parts }) => parts[0]!.key);
   for (const [name, sizes] of Object.entries(PRESETS) as [PresetName, ModelSizes][]) {
     const shapes = new Map(planTransformer(sizes).expected.map(({ key, shape }) => [key, shape.join()]));
@@ -145,13 +146,14 @@ function chooseSizes(
       tables.every((key) => !found.has(key) || found.get(key) === shapes.get(key)) &&
       tables.some((key) => found.has(key))
     ) {
-      return { sizes, preset: name };
+      // 2.7B and FBC2 have the same shapes: what sets them apart are the special tokens.
+      return { sizes, preset: name === '2.7B' && specialTokens === 'fbc2' ? '2.7B_fbc2' : name };
     }
   }
   throw new RudolphError(
     'bad-checkpoint',
     layers === 0
-      ? `${checkpoint.label} is no RUDOLPH: it has no transformer.layers.0.input_layernorm.weight (its tensors: ${[...checkpoint.tensors.keys()].slice(0, 3).join(', ')} …)`
+      ? `${checkpoint.label} is no RUDOLPH: it has no transformer.layers.* (its tensors: ${[...checkpoint.tensors.keys()].slice(0, 3).join(', ')} …)`
       : `${checkpoint.label} (${layers} layers, text embeddings [${found.get('text_embeddings.weight') ?? '?'}]) has the shapes of no preset; give its sizes with --config`,
     { layers },
   );
@@ -181,25 +183,19 @@ function chooseSpecialTokens(
       `--special-tokens fbc2 needs 17 special ids, the model has ${sizes.textSpecialTokens}`,
     );
   }
-  return defaultSpecialTokens(
-    given ?? (options.preset === '2.7B_fbc2' && preset === '2.7B_fbc2' ? 'fbc2' : 'base'),
-    first,
-    sizes.textSpecialTokens,
-  );
+  return defaultSpecialTokens(given ?? (preset === '2.7B_fbc2' ? 'fbc2' : 'base'), first, sizes.textSpecialTokens);
 }
 
-function checkTokenizer(bytes: Uint8Array, sizes: ModelSizes, label: string, notes: string[]): void {
+function checkTokenizer(bytes: Uint8Array, sizes: ModelSizes, label: string): void {
   const { vocabularySize } = Tokenizer.parse(bytes, label);
   const expected = bpeVocabulary(sizes);
-  if (vocabularySize > expected) {
+  if (vocabularySize !== expected) {
     throw new RudolphError(
       'bad-checkpoint',
       `${label} has ${vocabularySize} ids, the model knows ${expected}: it belongs to another model`,
       { vocabularySize, expected },
     );
   }
-  if (vocabularySize < expected)
-    notes.push(`${label} has ${vocabularySize} ids, the model ${expected}: the rest is never drawn as text`);
 }
 
 interface ImageTokenizers {

@@ -2,6 +2,7 @@ import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, renameSync,
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { command } from '../../cli/commands/convert';
 import { openFolder } from '../../cli/support/folder';
 import type { Manifest } from '../../src/format/manifest';
 import { runCli } from '../support/cli';
@@ -113,6 +114,17 @@ describe('rudolph-web convert', () => {
     expect(result.stderr).toMatch(message);
     expect(result).toMatchObject({ code: 1, stdout: '' });
     expect(readdirSync(folder).filter((name) => name.includes('failed'))).toEqual([]);
+  });
+
+  it('leaves nothing behind when it is interrupted', async () => {
+    const controller = new AbortController();
+    const run = command.run([...inputs, '--out', join(folder, 'stopped')], controller.signal);
+    // The temporary folder is there as soon as the first shard is on its way: then stop.
+    while (!readdirSync(folder).some((name) => name.includes('stopped')))
+      await new Promise((resolve) => setImmediate(resolve));
+    controller.abort(new DOMException('interrupted', 'AbortError'));
+    await expect(run).rejects.toThrow('interrupted');
+    expect(readdirSync(folder).filter((name) => name.includes('stopped'))).toEqual([]);
   });
 
   it('leaves nothing behind when it fails in the middle', async () => {

@@ -1,63 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { PRESETS } from '../../src/convert/config';
 import { memorySource } from '../../src/format/byteSource';
-import { FakeObject, torchZip } from '../support/torchFiles';
+import { FakeObject } from '../support/torchFiles';
 import type { PickleValue } from '../support/torchFiles';
-import {
-  asHalf,
-  bytesOf,
-  convertState,
-  convertTiny,
-  fixture,
-  floats,
-  FOLDER,
-  messageOf,
-  named,
-  valuesOf,
-} from './tiny';
+import { asHalf, bytesOf, convertState, convertTiny, fixture, floats, FOLDER, messageOf, valuesOf } from './tiny';
 import type { State } from './tiny';
-
-describe('presets', () => {
-  /** A checkpoint with the shapes of a preset and no data at all: enough to be recognised. */
-  const hollow = (name: keyof typeof PRESETS): Uint8Array => {
-    const { hidden, textVocabulary, layers, leftLength } = PRESETS[name];
-    const root = new Map<string, PickleValue>();
-    const empty = (shape: number[]) => ({
-      dtype: 'f16' as const,
-      shape,
-      data: new Uint8Array(2),
-      strides: shape.map(() => 0),
-    });
-    root.set('text_embeddings.weight', empty([textVocabulary, hidden]));
-    root.set('l_text_pos_embeddings.weight', empty([leftLength + 1, hidden]));
-    for (let i = 0; i < layers; i++) root.set(`transformer.layers.${i}.input_layernorm.weight`, empty([hidden]));
-    return torchZip(root);
-  };
-  it.each([
-    ['350M_v1', '350M_v1'],
-    ['350M', '350M'],
-    ['1.3B', '1.3B'],
-    ['2.7B', '2.7B'],
-    ['2.7B_fbc2', '2.7B'],
-  ] as const)('%s is recognised by its shapes', async (name, recognised) => {
-    const message = await messageOf(convertTiny({ config: undefined, rudolph: named('x.bin', hollow(name)) }));
-    expect(message).toContain(`x.bin: the tensors do not fit ${recognised} (`);
-    expect(message).toContain('missing: image_embeddings.weight');
-  });
-
-  it('other shapes ask for --config', async () => {
-    expect(await messageOf(convertTiny({ config: undefined }))).toBe(
-      'pytorch_model.bin (8 layers, text embeddings [432,64]) has the shapes of no preset; give its sizes with --config',
-    );
-  });
-
-  it('says when the file is no RUDOLPH at all', async () => {
-    expect(await messageOf(convertTiny({ config: undefined, rudolph: fixture('vqgan.ckpt') }))).toContain(
-      'vqgan.ckpt is no RUDOLPH: it has no transformer.layers.0.input_layernorm.weight',
-    );
-  });
-});
 
 describe('bad inputs end in one sentence', () => {
   const half = (changed: State, key: string) => changed.set(key, asHalf(changed.get(key)!));
@@ -158,6 +105,11 @@ describe('bad inputs end in one sentence', () => {
       'a tokenizer of another model',
       config({ vocab_size: 400, text_special_tokens: 32 }),
       'bpe.model has 400 ids, the model knows 384: it belongs to another model',
+    ],
+    [
+      'a smaller tokenizer',
+      config({ vocab_size: 432, text_special_tokens: 0 }),
+      'bpe.model has 400 ids, the model knows 416: it belongs to another model',
     ],
     [
       'a RUDOLPH as VQGAN',
