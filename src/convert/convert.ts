@@ -9,6 +9,7 @@ import type {
   SpecialTokens,
   TensorEntry,
 } from '../format/manifest';
+import { parseManifest } from '../format/parseManifest';
 import { ShardWriter, tensorByteLength } from '../format/shards';
 import type { FileSink } from '../format/shards';
 import { defaultSpecialTokens } from '../format/specialTokens';
@@ -109,7 +110,9 @@ export async function convertModel(options: ConvertOptions): Promise<ConvertResu
     tensors: writing.index,
     producer: options.producer,
   };
-  await options.sink.write(MANIFEST_FILE, new TextEncoder().encode(`${JSON.stringify(manifest)}\n`));
+  const text = `${JSON.stringify(manifest)}\n`;
+  parseManifest(text, MANIFEST_FILE); // what the reader would refuse is not written
+  await options.sink.write(MANIFEST_FILE, new TextEncoder().encode(text));
   return { manifest, notes };
 }
 

@@ -34,9 +34,9 @@ function checkMetadata(json: unknown, error: (what: string) => RudolphError): Me
     isText(item['what']) &&
     isText(item['by']) &&
     isText(item['licence']) &&
-    (item['url'] === undefined || isText(item['url']));
+    (item['url'] === undefined || (isText(item['url']) && /^https?:\/\//.test(item['url'])));
   if (attribution !== undefined && !(Array.isArray(attribution) && attribution.every(isCredit)))
-    throw error('attribution is no list of { what, by, licence, url? }');
+    throw error('attribution is no list of { what, by, licence, url? } with url an http(s) address');
   return json as Metadata;
 }
 
