@@ -1,12 +1,14 @@
 import { releaseProxy, transfer } from 'comlink';
 import { RudolphError, toPlain } from '../errors';
-import type { ComponentName, Manifest } from '../format/manifest';
+import type { Manifest } from '../format/manifest';
 import { type Gpu, requestGpu } from '../gpu/device';
 import type { RgbaImage } from '../image/image';
 import { manifestUrl, openModel } from '../store/openModel';
 import type { DownloadProgress, StoredModel } from '../store/storedModel';
 import { deleteModel, listModels } from '../store/storedModels';
 import { Engine } from '../tasks/engine';
+import { firstComponents } from '../tasks/loadedModel';
+import { DeviceFailure } from './deviceFailure';
 import type {
   LoadEvent,
   ModelInfo,
@@ -22,6 +24,7 @@ interface Loaded {
   readonly gpu: Gpu;
   readonly source: StoredModel;
   readonly engine: Engine;
+  readonly failure: DeviceFailure;
 }
 
 /** The worker's side of `WorkerApi`: one model, tasks one after the other. */
@@ -46,6 +49,7 @@ export class WorkerHost implements WorkerApi {
       const { signal } = this.#closing;
       // The adapter first: without one nothing needs to be downloaded.
       const gpu = await requestGpu(navigator.gpu, options);
+      const failure = new DeviceFailure(gpu.device);
       try {
         const events = inOrder(onEvent);
         let last: DownloadProgress = { loadedBytes: 0, totalBytes: 0, fromCache: false };
@@ -57,18 +61,21 @@ export class WorkerHost implements WorkerApi {
             events.tell({ type: 'progress', progress: { stage: 'download', ...(last = progress) } }),
           onNotice: (message) => (this.#onNotice ? this.#onNotice(message) : events.tell({ type: 'notice', message })),
         });
-        source.expect(loadedFirst(source.manifest));
-        const engine = await Engine.load(gpu, source, {
+        source.expect(firstComponents(source.manifest));
+        const loading = Engine.load(gpu, source, {
           signal,
           onProgress: ({ loadedBytes, totalBytes }) => {
             if (loadedBytes >= totalBytes) events.tell({ type: 'progress', progress: { stage: 'compile', ...last } });
           },
         });
-        this.#loaded = { gpu, source, engine };
+        const engine = await failure.race(loading);
+        failure.loaded();
+        this.#loaded = { gpu, source, engine, failure };
         await events.arrived();
         return {
           adapter: { ...gpu.adapter },
-          variants: { ...gpu.variants },
+          // The engine's, not the ones asked for: those that failed its self-test are not used.
+          variants: { ...engine.model.gpu.variants },
           model: describe(manifestUrl(url), source.manifest),
         };
       } catch (error) {
@@ -90,7 +97,8 @@ export class WorkerHost implements WorkerApi {
     const events = inOrder(onEvent as (event: unknown) => void);
     const turn = this.#queue.then(() => {
       signal.throwIfAborted();
-      return this.#run(task, args, signal, events.tell) as Promise<TaskTypes[T]['result']>;
+      const { failure } = this.#model();
+      return failure.race(this.#run(task, args, signal, events.tell) as Promise<TaskTypes[T]['result']>);
     });
     this.#queue = turn.catch(() => undefined);
     const result = await reply(() => turn);
@@ -131,8 +139,7 @@ export class WorkerHost implements WorkerApi {
     signal: AbortSignal,
     tell: (event: unknown) => void,
   ): Promise<unknown> {
-    if (!this.#loaded) throw new RudolphError('bad-input', 'no model is loaded');
-    const { engine, source } = this.#loaded;
+    const { engine, source } = this.#model();
     this.#onNotice = (message) => tell({ type: 'notice', message });
     try {
       const context = { signal, onEvent: tell };
@@ -146,6 +153,11 @@ export class WorkerHost implements WorkerApi {
     } finally {
       this.#onNotice = null;
     }
+  }
+
+  #model(): Loaded {
+    if (!this.#loaded) throw new RudolphError('bad-input', 'no model is loaded');
+    return this.#loaded;
   }
 }
 
@@ -166,11 +178,6 @@ function inOrder<Event>(callback: (event: Event) => void) {
       (callback as { [releaseProxy]?: () => void })[releaseProxy]?.();
     },
   };
-}
-
-/** The parts that the engine reads at load, in its order. */
-function loadedFirst(manifest: Manifest): ComponentName[] {
-  return ['tokenizer', 'transformer', manifest.components.imageDecoder ? 'imageDecoder' : 'imageDecoderDwt'];
 }
 
 function describe(url: string, manifest: Manifest): ModelInfo {
