@@ -31,7 +31,7 @@ from .vqgan import VQGAN, load_state
 
 def make_config(bpe: BPE) -> Config:
     return Config(
-        num_layers=8,
+        num_layers=5,
         vocab_size=bpe.vocabulary + 32,
         hidden_size=256,
         num_attention_heads=8,
@@ -168,17 +168,21 @@ def main() -> None:
     parser.add_argument("--bpe", type=Path, default=runs / "bpe.model")
     parser.add_argument("--out", type=Path, default=runs / "rudolph")
     parser.add_argument("--minutes", type=float, default=75)
-    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--draw", type=int, default=6, help="text-to-image samples a step and worker")
     parser.add_argument("--describe", type=int, default=3, help="image-to-text samples a step and worker")
-    parser.add_argument("--fresh", type=int, default=3, help="new scenes a step and worker")
+    parser.add_argument("--fresh", type=int, default=2, help="new scenes a step and worker")
     parser.add_argument("--pool", type=int, default=60000, help="most scenes a worker")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1, help="a worker")
+    parser.add_argument("--rank", type=int, help="be this worker only; the others are started by hand")
     parser.add_argument("--port", type=int, default=29511)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    multiprocessing.spawn(train, (arguments,), arguments.workers)
+    if arguments.rank is None:
+        multiprocessing.spawn(train, (arguments,), arguments.workers)
+    else:
+        train(arguments.rank, arguments)
 
 
 if __name__ == "__main__":
