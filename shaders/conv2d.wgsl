@@ -71,6 +71,90 @@ fn dots(a: vec4<f32>, w0: vec4<f32>, w1: vec4<f32>, w2: vec4<f32>, w3: vec4<f32>
   return vec4<f32>(dot(a, w0), dot(a, w1), dot(a, w2), dot(a, w3));
 }
 
+// The sums of pixels p, p + THREADS_M, … (one a column) with channels n…n+3, through tiles in workgroup memory.
+fn tiled_sums(thread: vec2<u32>, pixel0: u32, channel0: u32) -> mat4x4<f32> {
+  let tile_m = PER_THREAD * THREADS_M;
+  let tile_n = PER_THREAD * THREADS_N;
+  let k_end = params.kernel * params.kernel * params.x_stride;
+  let x_loads = tile_m * (K_TILE / 8u);
+  let loads = x_loads + tile_n * (K_TILE / 8u);
+  var sums = mat4x4<f32>();
+  for (var k0 = 0u; k0 < k_end; k0 += K_TILE) {
+    for (var load = thread.y * THREADS_N + thread.x; load < loads; load += THREADS_M * THREADS_N) {
+      if (load < x_loads) {
+        let m = load % tile_m;
+        let k8 = load / tile_m;
+        let values = input8(pixel0 + m, k0 + 8u * k8);
+        x_tile[2u * k8 * tile_m + m] = values.low;
+        x_tile[(2u * k8 + 1u) * tile_m + m] = values.high;
+      } else {
+        let row = (load - x_loads) % tile_n;
+        let k8 = (load - x_loads) / tile_n;
+        let values = filter8(channel0 + row, k0 + 8u * k8);
+        let slot = (row % PER_THREAD) * THREADS_N + row / PER_THREAD;
+        w_tile[2u * k8 * tile_n + slot] = values.low;
+        w_tile[(2u * k8 + 1u) * tile_n + slot] = values.high;
+      }
+    }
+    workgroupBarrier();
+
+    for (var k4 = 0u; k4 < min(K_TILE, k_end - k0) / 4u; k4++) {
+      let xs = k4 * tile_m + thread.y;
+      let ws = k4 * tile_n + thread.x;
+      let w0 = w_tile[ws];
+      let w1 = w_tile[ws + THREADS_N];
+      let w2 = w_tile[ws + 2u * THREADS_N];
+      let w3 = w_tile[ws + 3u * THREADS_N];
+      sums[0] += dots(x_tile[xs], w0, w1, w2, w3);
+      sums[1] += dots(x_tile[xs + THREADS_M], w0, w1, w2, w3);
+      sums[2] += dots(x_tile[xs + 2u * THREADS_M], w0, w1, w2, w3);
+      sums[3] += dots(x_tile[xs + 3u * THREADS_M], w0, w1, w2, w3);
+    }
+    workgroupBarrier();
+  }
+  return sums;
+}
+
+// The same sums from where everything lies. Divisions are slow there: none in the inner loop.
+fn untiled_sums(p: u32, n: u32) -> mat4x4<f32> {
+  // Channels that only fill the row up to y_stride read the last filter; their sums are set to 0 below.
+  let last = params.y_channels - 1u;
+  let row = min(vec4<u32>(n, n + 1u, n + 2u, n + 3u), vec4<u32>(last)) * params.row_chunks;
+  let pixels = vec4<u32>(p, p + THREADS_M, p + 2u * THREADS_M, p + 3u * THREADS_M);
+  let top = (pixels / params.y_width) * params.step - params.pad;
+  let left = (pixels % params.y_width) * params.step - params.pad;
+  let height = vec4<u32>(params.x_height << params.enlarge);
+  let width = vec4<u32>(params.x_width << params.enlarge);
+  var sums = mat4x4<f32>();
+  var chunk = 0u;
+  for (var tap = 0u; tap < params.kernel * params.kernel; tap++) {
+    let sy = top + tap / params.kernel;
+    let sx = left + tap % params.kernel;
+    let inside = (sy < height) & (sx < width);
+    let source = ((sy >> vec4<u32>(params.enlarge)) * params.x_width + (sx >> vec4<u32>(params.enlarge))) * (params.x_stride / 4u);
+    let at = select(vec4<u32>(), source, inside);
+    var tap_sums = mat4x4<f32>();
+    for (var c4 = 0u; c4 < params.x_stride / 4u; c4 += 2u) {
+      let w0 = weights8(row.x + chunk);
+      let w1 = weights8(row.y + chunk);
+      let w2 = weights8(row.z + chunk);
+      let w3 = weights8(row.w + chunk);
+      tap_sums[0] += dots(x[at.x + c4], w0.low, w1.low, w2.low, w3.low) + dots(x[at.x + c4 + 1u], w0.high, w1.high, w2.high, w3.high);
+      tap_sums[1] += dots(x[at.y + c4], w0.low, w1.low, w2.low, w3.low) + dots(x[at.y + c4 + 1u], w0.high, w1.high, w2.high, w3.high);
+      tap_sums[2] += dots(x[at.z + c4], w0.low, w1.low, w2.low, w3.low) + dots(x[at.z + c4 + 1u], w0.high, w1.high, w2.high, w3.high);
+      tap_sums[3] += dots(x[at.w + c4], w0.low, w1.low, w2.low, w3.low) + dots(x[at.w + c4 + 1u], w0.high, w1.high, w2.high, w3.high);
+      chunk++;
+    }
+    let counts = select(vec4<f32>(), vec4<f32>(1.0), inside);
+    sums[0] += counts.x * tap_sums[0];
+    sums[1] += counts.y * tap_sums[1];
+    sums[2] += counts.z * tap_sums[2];
+    sums[3] += counts.w * tap_sums[3];
+  }
+  let exists = select(vec4<f32>(), vec4<f32>(1.0), vec4<u32>(n, n + 1u, n + 2u, n + 3u) <= vec4<u32>(last));
+  return mat4x4<f32>(exists * sums[0], exists * sums[1], exists * sums[2], exists * sums[3]);
+}
+
 fn store(p: u32, n4: u32, sums: vec4<f32>) {
   if (p >= params.end_pixel || 4u * n4 >= params.y_stride) {
     return;
@@ -87,80 +171,19 @@ fn store(p: u32, n4: u32, sums: vec4<f32>) {
 }
 
 @compute @workgroup_size(THREADS_N, THREADS_M)
-fn main(
-  @builtin(workgroup_id) workgroup: vec3<u32>,
-  @builtin(local_invocation_id) thread: vec3<u32>,
-  @builtin(local_invocation_index) index: u32,
-) {
-  let tile_m = PER_THREAD * THREADS_M;
-  let tile_n = PER_THREAD * THREADS_N;
-  let pixel0 = params.first_pixel + workgroup.y * tile_m;
-  let channel0 = workgroup.x * tile_n;
-  let k_end = params.kernel * params.kernel * params.x_stride;
-  let x_loads = tile_m * (K_TILE / 8u);
-  let loads = x_loads + tile_n * (K_TILE / 8u);
-
-  // Of pixel p + i·THREADS_M, four channels from n on.
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_id) thread: vec3<u32>) {
+  let pixel0 = params.first_pixel + workgroup.y * PER_THREAD * THREADS_M;
+  let channel0 = workgroup.x * PER_THREAD * THREADS_N;
   let p = pixel0 + thread.y;
-  let n = channel0 + 4u * thread.x;
-  var sums0 = vec4<f32>();
-  var sums1 = vec4<f32>();
-  var sums2 = vec4<f32>();
-  var sums3 = vec4<f32>();
-
+  let n = channel0 + PER_THREAD * thread.x;
+  var sums: mat4x4<f32>;
   if (TILED) {
-    for (var k0 = 0u; k0 < k_end; k0 += K_TILE) {
-      for (var load = index; load < loads; load += THREADS_M * THREADS_N) {
-        if (load < x_loads) {
-          let m = load % tile_m;
-          let k8 = load / tile_m;
-          let values = input8(pixel0 + m, k0 + 8u * k8);
-          x_tile[2u * k8 * tile_m + m] = values.low;
-          x_tile[(2u * k8 + 1u) * tile_m + m] = values.high;
-        } else {
-          let row = (load - x_loads) % tile_n;
-          let k8 = (load - x_loads) / tile_n;
-          let values = filter8(channel0 + row, k0 + 8u * k8);
-          let slot = (row % PER_THREAD) * THREADS_N + row / PER_THREAD;
-          w_tile[2u * k8 * tile_n + slot] = values.low;
-          w_tile[(2u * k8 + 1u) * tile_n + slot] = values.high;
-        }
-      }
-      workgroupBarrier();
-
-      for (var k4 = 0u; k4 < min(K_TILE, k_end - k0) / 4u; k4++) {
-        let xs = k4 * tile_m + thread.y;
-        let ws = k4 * tile_n + thread.x;
-        let w0 = w_tile[ws];
-        let w1 = w_tile[ws + THREADS_N];
-        let w2 = w_tile[ws + 2u * THREADS_N];
-        let w3 = w_tile[ws + 3u * THREADS_N];
-        sums0 += dots(x_tile[xs], w0, w1, w2, w3);
-        sums1 += dots(x_tile[xs + THREADS_M], w0, w1, w2, w3);
-        sums2 += dots(x_tile[xs + 2u * THREADS_M], w0, w1, w2, w3);
-        sums3 += dots(x_tile[xs + 3u * THREADS_M], w0, w1, w2, w3);
-      }
-      workgroupBarrier();
-    }
+    sums = tiled_sums(thread.xy, pixel0, channel0);
   } else {
-    for (var k = 0u; k < k_end; k += 8u) {
-      let w0 = filter8(n, k);
-      let w1 = filter8(n + 1u, k);
-      let w2 = filter8(n + 2u, k);
-      let w3 = filter8(n + 3u, k);
-      let a0 = input8(p, k);
-      let a1 = input8(p + THREADS_M, k);
-      let a2 = input8(p + 2u * THREADS_M, k);
-      let a3 = input8(p + 3u * THREADS_M, k);
-      sums0 += dots(a0.low, w0.low, w1.low, w2.low, w3.low) + dots(a0.high, w0.high, w1.high, w2.high, w3.high);
-      sums1 += dots(a1.low, w0.low, w1.low, w2.low, w3.low) + dots(a1.high, w0.high, w1.high, w2.high, w3.high);
-      sums2 += dots(a2.low, w0.low, w1.low, w2.low, w3.low) + dots(a2.high, w0.high, w1.high, w2.high, w3.high);
-      sums3 += dots(a3.low, w0.low, w1.low, w2.low, w3.low) + dots(a3.high, w0.high, w1.high, w2.high, w3.high);
-    }
+    sums = untiled_sums(p, n);
   }
-
-  store(p, n / 4u, sums0);
-  store(p + THREADS_M, n / 4u, sums1);
-  store(p + 2u * THREADS_M, n / 4u, sums2);
-  store(p + 3u * THREADS_M, n / 4u, sums3);
+  store(p, n / 4u, sums[0]);
+  store(p + THREADS_M, n / 4u, sums[1]);
+  store(p + 2u * THREADS_M, n / 4u, sums[2]);
+  store(p + 3u * THREADS_M, n / 4u, sums[3]);
 }

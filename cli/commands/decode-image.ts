@@ -31,11 +31,19 @@ ${ENGINE_USAGE}
     const { indices, size } = readIndices(await readFile(file, 'utf8'), file);
     const dwt = options.flag('dwt');
     const image = await withImageTokenizer(options, dwt ? 'imageDecoderDwt' : 'imageDecoder', signal, (tokenizer) =>
-      tokenizer.decode(indices, { ...size, dwt, signal, onProgress: (done) => status(`decoding: ${Math.floor(100 * done)} %`) }),
+      tokenizer.decode(indices, {
+        ...size,
+        dwt,
+        signal,
+        onProgress: (done) => status(`decoding: ${Math.floor(100 * done)} %`),
+      }),
     );
     await writePng(out, toRgba(image));
     if (raw !== undefined) {
-      await writeFile(raw, writeSafetensors([{ name: 'image', dtype: 'F32', shape: [3, image.height, image.width], data: image.data }]));
+      await writeFile(
+        raw,
+        writeSafetensors([{ name: 'image', dtype: 'F32', shape: [3, image.height, image.width], data: image.data }]),
+      );
     }
     print(out);
   },
@@ -43,10 +51,16 @@ ${ENGINE_USAGE}
 
 function readIndices(text: string, file: string): { indices: number[]; size: Pick<DecodeOptions, 'width' | 'height'> } {
   const value = parseJson(text, file);
-  const record = (typeof value === 'object' && value !== null && !Array.isArray(value) ? value : { indices: value }) as Record<string, unknown>;
+  const record = (
+    typeof value === 'object' && value !== null && !Array.isArray(value) ? value : { indices: value }
+  ) as Record<string, unknown>;
   const { indices, width, height } = record;
   if (!Array.isArray(indices) || !indices.every((index) => typeof index === 'number')) {
-    throw new RudolphError('bad-input', `${file} must hold an array of numbers, or an object with such an array as "indices"`, { file });
+    throw new RudolphError(
+      'bad-input',
+      `${file} must hold an array of numbers, or an object with such an array as "indices"`,
+      { file },
+    );
   }
   const isSize = (side: unknown): side is number => typeof side === 'number' && Number.isInteger(side) && side > 0;
   const size = isSize(width) && isSize(height) ? { width, height } : {};

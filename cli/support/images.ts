@@ -25,7 +25,12 @@ export async function readImage(file: string): Promise<RgbaImage> {
     return { width: info.width, height: info.height, data: new Uint8ClampedArray(data) };
   } catch (cause) {
     const reason = (cause as Error).message.split('\n')[0]!.trim();
-    throw new RudolphError('bad-input', `${file} is no picture that can be read (PNG, JPEG and WebP can), or it is damaged: ${reason}`, { file }, { cause });
+    throw new RudolphError(
+      'bad-input',
+      `${file} is no picture that can be read (PNG, JPEG and WebP can), or it is damaged: ${reason}`,
+      { file },
+      { cause },
+    );
   }
 }
 

@@ -71,18 +71,31 @@ function coefficients(inSize: number, outSize: number, filter: ResizeFilter): Co
  */
 export function resize(image: RgbaImage, width: number, height: number, filter: ResizeFilter): RgbaImage {
   if (!(width >= 1 && height >= 1 && image.width >= 1 && image.height >= 1)) {
-    throw new RudolphError('bad-input', `resize: from ${image.width}×${image.height} to ${width}×${height}, expected sides of at least 1`);
+    throw new RudolphError(
+      'bad-input',
+      `resize: from ${image.width}×${image.height} to ${width}×${height}, expected sides of at least 1`,
+    );
   }
   // Pillow leaves out a pass that would change nothing.
   let data = image.data;
   if (width !== image.width) {
     const rows = new Uint8ClampedArray(width * image.height * 4);
-    pass(data, rows, coefficients(image.width, width, filter), { lines: image.height, step: 4, inLine: image.width * 4, outLine: width * 4 });
+    pass(data, rows, coefficients(image.width, width, filter), {
+      lines: image.height,
+      step: 4,
+      inLine: image.width * 4,
+      outLine: width * 4,
+    });
     data = rows;
   }
   if (height !== image.height) {
     const columns = new Uint8ClampedArray(width * height * 4);
-    pass(data, columns, coefficients(image.height, height, filter), { lines: width, step: width * 4, inLine: 4, outLine: 4 });
+    pass(data, columns, coefficients(image.height, height, filter), {
+      lines: width,
+      step: width * 4,
+      inLine: 4,
+      outLine: 4,
+    });
     data = columns;
   }
   const copy = new Uint8ClampedArray(data);

@@ -83,7 +83,11 @@ export class ImageTokenizer {
    */
   static async create(gpu: Gpu, weights: ImageTokenizerWeights | Weights, manifest: Manifest): Promise<ImageTokenizer> {
     const config = manifest.imageTokenizer;
-    if (!config) throw new RudolphError('unsupported', `the model ${manifest.name} has no image tokenizer: convert it with --vqgan`);
+    if (!config)
+      throw new RudolphError(
+        'unsupported',
+        `the model ${manifest.name} has no image tokenizer: convert it with --vqgan`,
+      );
     return new ImageTokenizer(gpu, 'tensor' in weights ? byComponent(weights) : weights, manifest, config);
   }
 
@@ -96,7 +100,12 @@ export class ImageTokenizer {
     const { width, height, data } = image;
     const { factor } = this;
     const channels = this.config.imageChannels;
-    if (!(width >= factor && height >= factor) || width % factor !== 0 || height % factor !== 0 || data.length !== channels * width * height) {
+    if (
+      !(width >= factor && height >= factor) ||
+      width % factor !== 0 ||
+      height % factor !== 0 ||
+      data.length !== channels * width * height
+    ) {
       throw new RudolphError(
         'bad-input',
         `encode: the picture is ${width}×${height} with ${data.length} values, expected sides in multiples of ${factor} and ${channels} values a pixel`,
@@ -108,7 +117,9 @@ export class ImageTokenizer {
       write(this.#gpu.device, program.input, 0, data);
       await this.#run(program, options.signal);
       const tokens = { width: width / factor, height: height / factor };
-      const indices = new Uint32Array(await readBack(this.#gpu.device, program.output, 0, tokens.width * tokens.height * 4));
+      const indices = new Uint32Array(
+        await readBack(this.#gpu.device, program.output, 0, tokens.width * tokens.height * 4),
+      );
       if (!options.logits) return { ...tokens, indices };
       return { ...tokens, indices, logits: await readPlanes(this.#gpu.device, program.logits!) };
     });
@@ -125,7 +136,9 @@ export class ImageTokenizer {
     const dwt = options.dwt ?? false;
     const scale = this.factor * (dwt ? 2 : 1);
     return this.#exclusive(async () => {
-      const program = await this.#program(`decode ${width}×${height} ${dwt}`, () => this.#recordDecode(width, height, dwt));
+      const program = await this.#program(`decode ${width}×${height} ${dwt}`, () =>
+        this.#recordDecode(width, height, dwt),
+      );
       write(this.#gpu.device, program.input, 0, codes);
       await this.#run(program, options.signal, options.onProgress);
       const size = { width: width * scale, height: height * scale };
@@ -176,7 +189,9 @@ export class ImageTokenizer {
     const weights = this.#weights[component];
     if (weights) return weights;
     const what = { encoder: 'image encoder', decoder: 'image decoder', dwt: 'DWT image decoder' }[component];
-    throw new RudolphError('unsupported', `the ${what} is not loaded, or the model was converted without it`, { component });
+    throw new RudolphError('unsupported', `the ${what} is not loaded, or the model was converted without it`, {
+      component,
+    });
   }
 
   async #run(program: Program, signal?: AbortSignal, onProgress?: (done: number) => void): Promise<void> {
@@ -200,7 +215,11 @@ export class ImageTokenizer {
       const index = indices[i]!;
       if (!Number.isInteger(index) || index < 0 || index >= codes) {
         const where = `row ${Math.floor(i / width)}, column ${i % width}`;
-        throw new RudolphError('bad-input', `decode: index ${i} (${where}) is ${index}, expected an integer from 0 to ${codes - 1}`, { position: i, index });
+        throw new RudolphError(
+          'bad-input',
+          `decode: index ${i} (${where}) is ${index}, expected an integer from 0 to ${codes - 1}`,
+          { position: i, index },
+        );
       }
       checked[i] = index;
     }
@@ -221,7 +240,8 @@ function tokenSize(count: number, options: DecodeOptions): { width: number; heig
   const width = options.width ?? (options.height ? count / options.height : square);
   const height = options.height ?? (options.width ? count / options.width : square);
   if (!Number.isInteger(width) || !Number.isInteger(height) || width < 1 || height < 1 || width * height !== count) {
-    const expected = options.width || options.height ? `${options.width ?? '?'}×${options.height ?? '?'}` : 'a square number';
+    const expected =
+      options.width || options.height ? `${options.width ?? '?'}×${options.height ?? '?'}` : 'a square number';
     throw new RudolphError('bad-input', `decode: ${count} indices, expected ${expected} of them`, { count });
   }
   return { width, height };

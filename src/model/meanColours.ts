@@ -12,7 +12,10 @@ export interface MeanColoursOptions {
  * random places among random neighbours, and its patches are averaged. The same tokenizer gives the same colours.
  * @returns (codes, 3) RGB, rounded to 8 bits
  */
-export async function meanColours(tokenizer: ImageTokenizer, options: MeanColoursOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
+export async function meanColours(
+  tokenizer: ImageTokenizer,
+  options: MeanColoursOptions = {},
+): Promise<Uint8Array<ArrayBuffer>> {
   const { factor, side } = tokenizer;
   const { codes } = tokenizer.config;
   const rounds = options.rounds ?? 4;

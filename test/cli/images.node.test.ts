@@ -37,7 +37,12 @@ describe('readImage', () => {
   });
 
   test('alpha stays, colours are not premultiplied', async () => {
-    const image = await read('rgba.png', await sharp(Uint8Array.from([200, 100, 50, 128]), { raw: { width: 1, height: 1, channels: 4 } }).png().toBuffer());
+    const image = await read(
+      'rgba.png',
+      await sharp(Uint8Array.from([200, 100, 50, 128]), { raw: { width: 1, height: 1, channels: 4 } })
+        .png()
+        .toBuffer(),
+    );
     expect(Array.from(image.data)).toEqual([200, 100, 50, 128]);
   });
 
@@ -51,8 +56,14 @@ describe('readImage', () => {
 
   test('a JPEG is turned as its EXIF orientation says', async () => {
     // 16×8, left half red, right half blue; orientation 6: to be turned clockwise, so that red comes on top.
-    const raw = Uint8Array.from({ length: 16 * 8 * 3 }, (_, i) => (Math.floor(i / 3) % 16 < 8 ? [255, 0, 0] : [0, 0, 255])[i % 3]!);
-    const bytes = await sharp(raw, { raw: { width: 16, height: 8, channels: 3 } }).withMetadata({ orientation: 6 }).jpeg({ quality: 100 }).toBuffer();
+    const raw = Uint8Array.from(
+      { length: 16 * 8 * 3 },
+      (_, i) => (Math.floor(i / 3) % 16 < 8 ? [255, 0, 0] : [0, 0, 255])[i % 3]!,
+    );
+    const bytes = await sharp(raw, { raw: { width: 16, height: 8, channels: 3 } })
+      .withMetadata({ orientation: 6 })
+      .jpeg({ quality: 100 })
+      .toBuffer();
     const image = await read('turned.jpg', bytes);
     expect([image.width, image.height]).toEqual([8, 16]);
     expect(image.data[0]!).toBeGreaterThan(240);
@@ -66,7 +77,9 @@ describe('readImage', () => {
     ['cut.png', null],
   ] as const)('%s gives one clear sentence', async (name, bytes) => {
     const noise = Uint8Array.from({ length: 64 * 64 * 3 }, (_, i) => (i * 7919) % 251);
-    const whole = await sharp(noise, { raw: { width: 64, height: 64, channels: 3 } }).png().toBuffer();
+    const whole = await sharp(noise, { raw: { width: 64, height: 64, channels: 3 } })
+      .png()
+      .toBuffer();
     const error = await read(name, bytes ?? whole.subarray(0, whole.length / 2)).then(
       () => null,
       (e: Error) => e,
@@ -78,7 +91,9 @@ describe('readImage', () => {
   });
 
   test('a missing file is named', async () => {
-    await expect(readImage(join(folder, 'nowhere.png'))).rejects.toThrow(/nowhere\.png cannot be read: there is no such file/);
+    await expect(readImage(join(folder, 'nowhere.png'))).rejects.toThrow(
+      /nowhere\.png cannot be read: there is no such file/,
+    );
   });
 });
 

@@ -30,7 +30,8 @@ describe.each(await testVariants())('image tokenizer, $name', ({ variants }) => 
     height,
     data: randomArray(seed, 3 * width * height).map((value) => (value + 1) / 2),
   });
-  const codes = (seed: number, count: number) => Array.from(randomArray(seed, count), (value) => Math.floor(((value + 1) / 2) * CONFIG.codes));
+  const codes = (seed: number, count: number) =>
+    Array.from(randomArray(seed, count), (value) => Math.floor(((value + 1) / 2) * CONFIG.codes));
 
   // A wide picture as well: rows and columns must not be mistaken for each other.
   test.each([
@@ -59,7 +60,12 @@ describe.each(await testVariants())('image tokenizer, $name', ({ variants }) => 
     expectClose(image.data, twin.clampToUnit(twin.decode(network, indices, 2, 6)).data, 1e-4, 'picture');
     const large = await tokenizer.decode(indices, { width: 6, dwt: true });
     expect([large.width, large.height]).toEqual([24, 8]);
-    expectClose(large.data, twin.clampToUnit(twin.inverseHaar(twin.decode(dwt, indices, 2, 6))).data, 1e-4, 'DWT picture');
+    expectClose(
+      large.data,
+      twin.clampToUnit(twin.inverseHaar(twin.decode(dwt, indices, 2, 6))).data,
+      1e-4,
+      'DWT picture',
+    );
   });
 
   test('calls at the same time do not disturb each other, and repeat exactly', async () => {
@@ -67,7 +73,12 @@ describe.each(await testVariants())('image tokenizer, $name', ({ variants }) => 
     const alone = [];
     for (const task of tasks) alone.push(await task());
     const [encodedAlone] = [await tokenizer.encode(picture(7, 8, 8))];
-    const [first, second, third, encoded] = await Promise.all([tasks[0]!(), tasks[1]!(), tasks[2]!(), tokenizer.encode(picture(7, 8, 8))]);
+    const [first, second, third, encoded] = await Promise.all([
+      tasks[0]!(),
+      tasks[1]!(),
+      tasks[2]!(),
+      tokenizer.encode(picture(7, 8, 8)),
+    ]);
     expect([first, second, third]).toEqual(alone);
     expect(encoded).toEqual(encodedAlone);
   });
@@ -99,7 +110,9 @@ describe.each(await testVariants())('image tokenizer, $name', ({ variants }) => 
   test('an aborted call rejects with the reason, and the next one is right', async () => {
     const indices = codes(12, 16);
     const expected = await tokenizer.decode(indices);
-    await expect(tokenizer.decode(codes(13, 16), { signal: AbortSignal.abort(new DOMException('enough', 'AbortError')) })).rejects.toThrow('enough');
+    await expect(
+      tokenizer.decode(codes(13, 16), { signal: AbortSignal.abort(new DOMException('enough', 'AbortError')) }),
+    ).rejects.toThrow('enough');
     const controller = new AbortController();
     const running = tokenizer.decode(codes(14, 16), { signal: controller.signal });
     controller.abort();
@@ -116,14 +129,24 @@ describe.each(await testVariants())('image tokenizer, $name', ({ variants }) => 
     [[1, 2, 0.5, 4], {}, /index 2 .* is 0\.5/],
     [[1, 2, NaN, 4], {}, /is NaN/],
   ])('refuses the indices %j with %j', async (indices, options, message) => {
-    await expect(tokenizer.decode(indices, options)).rejects.toMatchObject({ name: 'RudolphError', code: 'bad-input', message: expect.stringMatching(message) as string });
+    await expect(tokenizer.decode(indices, options)).rejects.toMatchObject({
+      name: 'RudolphError',
+      code: 'bad-input',
+      message: expect.stringMatching(message) as string,
+    });
   });
 
   test('refuses pictures whose sides are no multiples, and components that are not there', async () => {
-    await expect(tokenizer.encode(picture(1, 7, 8))).rejects.toMatchObject({ code: 'bad-input', message: expect.stringContaining('7×8') as string });
+    await expect(tokenizer.encode(picture(1, 7, 8))).rejects.toMatchObject({
+      code: 'bad-input',
+      message: expect.stringContaining('7×8') as string,
+    });
     await expect(tokenizer.encode({ ...picture(1, 8, 8), width: 10 })).rejects.toMatchObject({ code: 'bad-input' });
     const other = await ImageTokenizer.create(gpu, { decoder: weights }, source.manifest);
-    await expect(other.encode(picture(1, 8, 8))).rejects.toMatchObject({ code: 'unsupported', message: expect.stringContaining('image encoder') as string });
+    await expect(other.encode(picture(1, 8, 8))).rejects.toMatchObject({
+      code: 'unsupported',
+      message: expect.stringContaining('image encoder') as string,
+    });
     await expect(other.decode([1], { dwt: true })).rejects.toMatchObject({ code: 'unsupported' });
     other.dispose();
   });

@@ -50,7 +50,12 @@ describe.each(cases)('image tokenizer kernels, $name, tiled $tiled', ({ variants
   }
 
   /** Runs the recording and compares y with planes; the padding must be 0. */
-  async function expectPlanes(recording: Recording, y: Activation, expected: twin.Planes, tolerance: number): Promise<void> {
+  async function expectPlanes(
+    recording: Recording,
+    y: Activation,
+    expected: twin.Planes,
+    tolerance: number,
+  ): Promise<void> {
     expect([y.channels, y.height, y.width]).toEqual([expected.channels, expected.height, expected.width]);
     const rows = await runAndRead(gpu, recording.dispatches, y.buffer, y.width * y.height * y.stride);
     const wanted = new Float64Array(rows.length);
@@ -63,7 +68,13 @@ describe.each(cases)('image tokenizer kernels, $name, tiled $tiled', ({ variants
   const random = (seed: number, channels: number, height: number, width: number) =>
     twin.planes(channels, height, width, randomArray(seed, channels * height * width));
 
-  function convTensors(name: string, out: number, inputs: number, kernel: number, seed = 7): { conv: twin.Conv; tensors: CheckpointTensor[] } {
+  function convTensors(
+    name: string,
+    out: number,
+    inputs: number,
+    kernel: number,
+    seed = 7,
+  ): { conv: twin.Conv; tensors: CheckpointTensor[] } {
     const weight = roundToHalf(randomArray(seed, out * inputs * kernel * kernel));
     const bias = randomArray(seed + 1, out);
     return {
@@ -75,7 +86,10 @@ describe.each(cases)('image tokenizer kernels, $name, tiled $tiled', ({ variants
     };
   }
 
-  function normTensors(name: string, channels: number): { gain: Float32Array; bias: Float32Array; tensors: CheckpointTensor[] } {
+  function normTensors(
+    name: string,
+    channels: number,
+  ): { gain: Float32Array; bias: Float32Array; tensors: CheckpointTensor[] } {
     const gain = randomArray(11, channels);
     const bias = randomArray(12, channels);
     return {
@@ -99,15 +113,18 @@ describe.each(cases)('image tokenizer kernels, $name, tiled $tiled', ({ variants
     { inputs: 32, out: 24, size: [7, 9], kernel: 3, resize: 'half' },
     { inputs: 16, out: 40, size: [3, 5], kernel: 3, resize: 'double' },
     { inputs: 8, out: 64, size: [95, 87], kernel: 3 },
-  ] as const)('conv2d $kernel×$kernel, $inputs → $out channels, $size, $resize', async ({ inputs, out, size, kernel, ...rest }) => {
-    const resize = 'resize' in rest ? rest.resize : undefined;
-    const x = random(1, inputs, size[0], size[1]);
-    const { conv, tensors } = convTensors('c', out, inputs, kernel);
-    const recording = await record(tensors);
-    const y = await conv2d(recording, 'c', upload(x), resize ? { kernel, resize } : { kernel });
-    // f32 sums of up to 360 products in −1…1 against f64.
-    await expectPlanes(recording, y, twin.conv(x, conv, resize), 2e-5);
-  });
+  ] as const)(
+    'conv2d $kernel×$kernel, $inputs → $out channels, $size, $resize',
+    async ({ inputs, out, size, kernel, ...rest }) => {
+      const resize = 'resize' in rest ? rest.resize : undefined;
+      const x = random(1, inputs, size[0], size[1]);
+      const { conv, tensors } = convTensors('c', out, inputs, kernel);
+      const recording = await record(tensors);
+      const y = await conv2d(recording, 'c', upload(x), resize ? { kernel, resize } : { kernel });
+      // f32 sums of up to 360 products in −1…1 against f64.
+      await expectPlanes(recording, y, twin.conv(x, conv, resize), 2e-5);
+    },
+  );
 
   test('conv2d adds to what is there', async () => {
     const x = random(1, 16, 5, 6);
@@ -120,7 +137,12 @@ describe.each(cases)('image tokenizer kernels, $name, tiled $tiled', ({ variants
   });
 
   test('conv2d splits work that would block the GPU for long', async () => {
-    const x: Activation = { ...upload(random(1, 64, 1, 1)), width: 256, height: 256, buffer: arena.buffer('large', 256 * 256 * 64 * 4) };
+    const x: Activation = {
+      ...upload(random(1, 64, 1, 1)),
+      width: 256,
+      height: 256,
+      buffer: arena.buffer('large', 256 * 256 * 64 * 4),
+    };
     const { tensors } = convTensors('c', 64, 64, 3);
     const recording = await record(tensors);
     await conv2d(recording, 'c', x, { kernel: 3 });
@@ -131,7 +153,9 @@ describe.each(cases)('image tokenizer kernels, $name, tiled $tiled', ({ variants
 
   test('conv2d refuses a weight of another width', async () => {
     const recording = await record(convTensors('c', 8, 16, 3).tensors);
-    await expect(conv2d(recording, 'c', upload(random(1, 24, 4, 4)), { kernel: 3 })).rejects.toThrow(/c\.weight is f16 \[8, 3, 3, 16\].*x has 24 channels/);
+    await expect(conv2d(recording, 'c', upload(random(1, 24, 4, 4)), { kernel: 3 })).rejects.toThrow(
+      /c\.weight is f16 \[8, 3, 3, 16\].*x has 24 channels/,
+    );
   });
 
   // One channel a group, several, a last chunk of pixels that is not full; a mean far from 0, where E[x²] − E[x]² fails.
@@ -156,7 +180,9 @@ describe.each(cases)('image tokenizer kernels, $name, tiled $tiled', ({ variants
   ] as const)('attention over $size tokens of $channels channels', async ({ channels, size }) => {
     const x = random(4, channels, size[0], size[1]);
     const norm = normTensors('a.norm', channels);
-    const [q, k, v, out] = ['q', 'k', 'v', 'proj_out'].map((name, i) => convTensors(`a.${name}`, channels, channels, 1, 20 + 2 * i));
+    const [q, k, v, out] = ['q', 'k', 'v', 'proj_out'].map((name, i) =>
+      convTensors(`a.${name}`, channels, channels, 1, 20 + 2 * i),
+    );
     const recording = await record([...norm.tensors, ...q!.tensors, ...k!.tensors, ...v!.tensors, ...out!.tensors]);
     const y = await imageAttention(recording, 'a', upload(x));
     const normed = twin.groupNorm(x, norm.gain, norm.bias, false);
@@ -170,7 +196,20 @@ describe.each(cases)('image tokenizer kernels, $name, tiled $tiled', ({ variants
     const recording = await record(tensors);
     const patches = await imagePatches(recording, arena.upload('image', image), 10, 6, 3);
     const y = await conv2d(recording, 'c', patches, { kernel: 1 });
-    await expectPlanes(recording, y, twin.conv(twin.planes(3, 6, 10, image.map((value) => 2 * value - 1)), conv), 5e-6);
+    await expectPlanes(
+      recording,
+      y,
+      twin.conv(
+        twin.planes(
+          3,
+          6,
+          10,
+          image.map((value) => 2 * value - 1),
+        ),
+        conv,
+      ),
+      5e-6,
+    );
   });
 
   test('inverse Haar and image planes', async () => {
@@ -181,7 +220,12 @@ describe.each(cases)('image tokenizer kernels, $name, tiled $tiled', ({ variants
     const plain = arena.buffer('plain', 12 * 3 * 5 * 4);
     await inverseHaar(recording, activation, doubled);
     await imagePlanes(recording, activation, plain);
-    expectClose(await runAndRead(gpu, recording.dispatches, doubled, 180), twin.clampToUnit(twin.inverseHaar(x)).data, 1e-6, 'inverse Haar');
+    expectClose(
+      await runAndRead(gpu, recording.dispatches, doubled, 180),
+      twin.clampToUnit(twin.inverseHaar(x)).data,
+      1e-6,
+      'inverse Haar',
+    );
     expectClose(await runAndRead(gpu, [], plain, 180), twin.clampToUnit(x).data, 1e-6, 'planes');
   });
 
@@ -190,7 +234,12 @@ describe.each(cases)('image tokenizer kernels, $name, tiled $tiled', ({ variants
     const recording = await record([{ name: 'quantize.embed.weight', shape: [100, 12], values: table }]);
     const codes = Uint32Array.from([0, 99, 7, 50, 98, 1]);
     const y = await embedCodes(recording, arena.upload('codes', codes), 3, 2, 12);
-    const expected = twin.planes(12, 2, 3, Array.from({ length: 72 }, (_, i) => table[codes[i % 6]! * 12 + Math.floor(i / 6)]!));
+    const expected = twin.planes(
+      12,
+      2,
+      3,
+      Array.from({ length: 72 }, (_, i) => table[codes[i % 6]! * 12 + Math.floor(i / 6)]!),
+    );
     await expectPlanes(recording, y, expected, 0);
   });
 

@@ -43,12 +43,17 @@ describe.each(await testVariants())('image tokenizer of tiny-a against upstream,
 
   test.each(PICTURES)('image%i.png is cropped and resized to the very bytes', async (k) => {
     const image = preprocessRgba(await readImage(`${FOLDER}/image${k}.png`), SIDE);
-    const planes = Array.from({ length: 3 * SIDE * SIDE }, (_, i) => image.data[(i % (SIDE * SIDE)) * 4 + Math.floor(i / (SIDE * SIDE))]);
+    const planes = Array.from(
+      { length: 3 * SIDE * SIDE },
+      (_, i) => image.data[(i % (SIDE * SIDE)) * 4 + Math.floor(i / (SIDE * SIDE))],
+    );
     expect(planes).toEqual(Array.from(data(`preprocess.${k}.pixels`)));
   });
 
   test.each(PICTURES)('image%i.png has the same logits and tokens', async (k) => {
-    const { indices, logits } = await tokenizer.encode(preprocess(await readImage(`${FOLDER}/image${k}.png`), SIDE), { logits: true });
+    const { indices, logits } = await tokenizer.encode(preprocess(await readImage(`${FOLDER}/image${k}.png`), SIDE), {
+      logits: true,
+    });
     expectClose(logits!, data(`vqgan.encode.${k}.logits`), TOLERANCE, 'logits');
     expect(Array.from(indices)).toEqual(Array.from(data(`vqgan.encode.${k}.indices`)));
   });

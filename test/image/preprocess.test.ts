@@ -29,7 +29,11 @@ describe('centreSquare', () => {
 
 describe('colours', () => {
   test('transparency shows white', () => {
-    const image: RgbaImage = { width: 3, height: 1, data: Uint8ClampedArray.from([10, 20, 30, 0, 10, 20, 30, 255, 0, 100, 200, 128]) };
+    const image: RgbaImage = {
+      width: 3,
+      height: 1,
+      data: Uint8ClampedArray.from([10, 20, 30, 0, 10, 20, 30, 255, 0, 100, 200, 128]),
+    };
     expect(Array.from(onWhite(image).data)).toEqual([255, 255, 255, 255, 10, 20, 30, 255, 127, 177, 227, 255]);
   });
 

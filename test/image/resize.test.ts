@@ -34,7 +34,11 @@ describe('resize, bit for bit as Pillow', () => {
   });
 
   test('leaves its input alone', () => {
-    const image = rgba(2, 2, Uint8Array.from({ length: 12 }, (_, i) => i));
+    const image = rgba(
+      2,
+      2,
+      Uint8Array.from({ length: 12 }, (_, i) => i),
+    );
     const before = Array.from(image.data);
     resize(image, 2, 2, 'bilinear');
     resize(image, 2, 5, 'bicubic');

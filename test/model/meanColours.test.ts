@@ -22,13 +22,18 @@ function painter(noise: (call: number) => number): { tokenizer: ImageTokenizer; 
     }
     return { width: side, height: side, data };
   };
-  return { tokenizer: { factor: FACTOR, side: SIDE, config: { codes: CODES }, decode } as unknown as ImageTokenizer, drawn };
+  return {
+    tokenizer: { factor: FACTOR, side: SIDE, config: { codes: CODES }, decode } as unknown as ImageTokenizer,
+    drawn,
+  };
 }
 
 test("the mean of each code's patches, every code equally often", async () => {
   const { tokenizer, drawn } = painter(() => 40 / 255); // a quarter of the patch: +10 in the mean
   const colours = await meanColours(tokenizer, { rounds: 4 });
-  expect(Array.from(colours)).toEqual(Array.from({ length: 3 * CODES }, (_, i) => Math.floor(i / 3) * ((i % 3) + 1) + 10));
+  expect(Array.from(colours)).toEqual(
+    Array.from({ length: 3 * CODES }, (_, i) => Math.floor(i / 3) * ((i % 3) + 1) + 10),
+  );
   const counts = new Map<number, number>();
   for (const code of drawn.flat()) counts.set(code, (counts.get(code) ?? 0) + 1);
   expect(counts.size).toBe(CODES);

@@ -30,23 +30,19 @@ export function kernelSpecs(weights: string): KernelSpec[] {
     ]),
     ...[weights, 'weights_f32'].flatMap((part) =>
       [
-        { TILED: 1, threads: 8 },
-        { TILED: 1, threads: 16 },
-        { TILED: 0, threads: 8 },
-      ].map(({ TILED, threads }) => ({
-        name: 'conv2d',
-        parts: [part],
-        constants: { TILED, THREADS_M: threads, THREADS_N: threads },
-      })),
+        { TILED: 1, THREADS_M: 8, THREADS_N: 8 },
+        { TILED: 1, THREADS_M: 16, THREADS_N: 16 },
+        { TILED: 0, THREADS_M: 32, THREADS_N: 2 },
+      ].map((constants) => ({ name: 'conv2d', parts: [part], constants })),
     ),
     { name: 'embed_codes', parts: [weights] },
     { name: 'group_norm_moments' },
-    { name: 'group_norm_affine' },
+    ...['group_norm_affine', 'codebook_argmax', 'image_softmax'].flatMap((name) =>
+      [8, 64].map((threads) => ({ name, constants: { WORKGROUP: threads } })),
+    ),
     ...[0, 1].map((swish) => ({ name: 'group_norm_apply', constants: { SWISH: swish } })),
-    { name: 'codebook_argmax' },
     { name: 'image_patches' },
     { name: 'image_planes' },
-    { name: 'image_softmax' },
     { name: 'image_transpose' },
     { name: 'inverse_haar' },
   ];

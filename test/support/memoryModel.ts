@@ -16,7 +16,11 @@ export function roundToHalf(values: Float32Array): Float32Array {
 }
 
 /** A web model in memory with one component, laid out as the manifest's format says; for `Weights.load`. */
-export function memoryModel(component: ComponentName, tensors: readonly CheckpointTensor[], rest: Partial<Manifest> = {}): ModelSource {
+export function memoryModel(
+  component: ComponentName,
+  tensors: readonly CheckpointTensor[],
+  rest: Partial<Manifest> = {},
+): ModelSource {
   const entries: TensorEntry[] = [];
   const parts: { offset: number; bytes: Uint8Array }[] = [];
   let offset = 0;
@@ -52,6 +56,11 @@ export function memoryModel(component: ComponentName, tensors: readonly Checkpoi
   const stream = new Uint8Array(offset);
   for (const part of parts) stream.set(part.bytes, part.offset);
   const shard = { file: 'memory', byteLength: offset, sha256: '' };
-  const manifest = { name: 'test', components: { [component]: { byteLength: offset, shards: [shard] } }, tensors: entries, ...rest } as unknown as Manifest;
+  const manifest = {
+    name: 'test',
+    components: { [component]: { byteLength: offset, shards: [shard] } },
+    tensors: entries,
+    ...rest,
+  } as unknown as Manifest;
   return { manifest, shard: async () => stream.buffer };
 }

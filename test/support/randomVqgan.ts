@@ -21,7 +21,11 @@ export function randomVqgan(seed = 1): { source: ModelSource; network: Network; 
   const tensors: CheckpointTensor[] = [];
   let next = 100 * seed;
   const add = (name: string, shape: readonly number[], scale: number, offset = 0) => {
-    const values = randomArray(next++, shape.reduce((a, b) => a * b, 1), scale).map((value) => value + offset);
+    const values = randomArray(
+      next++,
+      shape.reduce((a, b) => a * b, 1),
+      scale,
+    ).map((value) => value + offset);
     tensors.push({ name, shape, values: shape.length > 1 ? roundToHalf(values) : values });
   };
   const conv = (name: string, out: number, inputs: number, kernel: number) => {
@@ -77,7 +81,9 @@ export function randomVqgan(seed = 1): { source: ModelSource; network: Network; 
   decoder('dwt.', 12);
   const manifest: Partial<Manifest> = { config: { imageSide: 4 } as Manifest['config'], imageTokenizer: CONFIG };
   const network = (prefix: string): Network => ({
-    tensors: new Map(tensors.filter(({ name }) => name.startsWith(prefix)).map((tensor) => [tensor.name.slice(prefix.length), tensor])),
+    tensors: new Map(
+      tensors.filter(({ name }) => name.startsWith(prefix)).map((tensor) => [tensor.name.slice(prefix.length), tensor]),
+    ),
     levels: 2,
     residualBlocks: 1,
     attentionLevels: [1],

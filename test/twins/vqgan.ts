@@ -13,7 +13,12 @@ export function planes(channels: number, height: number, width: number, data: Ar
   return { channels, height, width, data: Float64Array.from(data) };
 }
 
-function make(channels: number, height: number, width: number, value: (c: number, y: number, x: number) => number): Planes {
+function make(
+  channels: number,
+  height: number,
+  width: number,
+  value: (c: number, y: number, x: number) => number,
+): Planes {
   const data = new Float64Array(channels * height * width);
   for (let c = 0; c < channels; c++) {
     for (let y = 0; y < height; y++) {
@@ -38,7 +43,8 @@ export interface Conv {
 
 /** `half`: stride 2 behind padding (0, 1, 0, 1); `double`: nearest enlargement before. */
 export function conv(x: Planes, { weight, bias, out, kernel }: Conv, resize?: 'half' | 'double'): Planes {
-  const input = resize === 'double' ? make(x.channels, 2 * x.height, 2 * x.width, (c, i, j) => at(x, c, i >> 1, j >> 1)) : x;
+  const input =
+    resize === 'double' ? make(x.channels, 2 * x.height, 2 * x.width, (c, i, j) => at(x, c, i >> 1, j >> 1)) : x;
   const stride = resize === 'half' ? 2 : 1;
   const pad = kernel === 3 && resize !== 'half' ? 1 : 0;
   return make(out, Math.floor(input.height / stride), Math.floor(input.width / stride), (n, i, j) => {
@@ -46,7 +52,9 @@ export function conv(x: Planes, { weight, bias, out, kernel }: Conv, resize?: 'h
     for (let c = 0; c < x.channels; c++) {
       for (let ky = 0; ky < kernel; ky++) {
         for (let kx = 0; kx < kernel; kx++) {
-          sum += weight[((n * x.channels + c) * kernel + ky) * kernel + kx]! * at(input, c, i * stride + ky - pad, j * stride + kx - pad);
+          sum +=
+            weight[((n * x.channels + c) * kernel + ky) * kernel + kx]! *
+            at(input, c, i * stride + ky - pad, j * stride + kx - pad);
         }
       }
     }
@@ -101,8 +109,16 @@ export function inverseHaar(x: Planes): Planes {
   const band = (c: number, which: number) => (which === 0 ? c : colours + 3 * c + which - 1); // ll, lh, hl, hh
   const root = Math.SQRT1_2;
   const columns = (low: number, high: number) =>
-    make(1, 2 * x.height, x.width, (_, y, i) => root * (at(x, low, y >> 1, i) + (y % 2 ? -1 : 1) * at(x, high, y >> 1, i)));
-  const halves = Array.from({ length: colours }, (_, c) => [columns(band(c, 0), band(c, 1)), columns(band(c, 2), band(c, 3))] as const);
+    make(
+      1,
+      2 * x.height,
+      x.width,
+      (_, y, i) => root * (at(x, low, y >> 1, i) + (y % 2 ? -1 : 1) * at(x, high, y >> 1, i)),
+    );
+  const halves = Array.from(
+    { length: colours },
+    (_, c) => [columns(band(c, 0), band(c, 1)), columns(band(c, 2), band(c, 3))] as const,
+  );
   return make(colours, 2 * x.height, 2 * x.width, (c, y, i) => {
     const [low, high] = halves[c]!;
     return root * (at(low, 0, y, i >> 1) + (i % 2 ? -1 : 1) * at(high, 0, y, i >> 1));
@@ -140,7 +156,8 @@ function layers({ tensors }: Network) {
     const { shape, values } = get(`${name}.weight`);
     return conv(x, { weight: values, bias: get(`${name}.bias`).values, out: shape[0]!, kernel: shape[2]! }, resize);
   };
-  const norm = (name: string, x: Planes, swish: boolean) => groupNorm(x, get(`${name}.weight`).values, get(`${name}.bias`).values, swish);
+  const norm = (name: string, x: Planes, swish: boolean) =>
+    groupNorm(x, get(`${name}.weight`).values, get(`${name}.bias`).values, swish);
   const block = (name: string, x: Planes) => {
     const h = convolve(`${name}.conv1`, norm(`${name}.norm1`, x, true));
     const shortcut = tensors.has(`${name}.nin_shortcut.weight`) ? convolve(`${name}.nin_shortcut`, x) : x;
@@ -148,9 +165,16 @@ function layers({ tensors }: Network) {
   };
   const attention = (name: string, x: Planes) => {
     const h = norm(`${name}.norm`, x, false);
-    return add(x, convolve(`${name}.proj_out`, attend(convolve(`${name}.q`, h), convolve(`${name}.k`, h), convolve(`${name}.v`, h))));
+    return add(
+      x,
+      convolve(
+        `${name}.proj_out`,
+        attend(convolve(`${name}.q`, h), convolve(`${name}.k`, h), convolve(`${name}.v`, h)),
+      ),
+    );
   };
-  const middle = (name: string, x: Planes) => block(`${name}.block_2`, attention(`${name}.attn_1`, block(`${name}.block_1`, x)));
+  const middle = (name: string, x: Planes) =>
+    block(`${name}.block_2`, attention(`${name}.attn_1`, block(`${name}.block_1`, x)));
   const finish = (name: string, x: Planes) => convolve(`${name}.conv_out`, norm(`${name}.norm_out`, x, true));
   return { get, convolve, block, attention, middle, finish };
 }

@@ -25,7 +25,12 @@ export interface ConvMatrix {
  * Records a convolution with the tensors `<name>.weight` [out, kernel, kernel, in] and `<name>.bias` [out].
  * @param x (height, width, in); for a 3×3 convolution `in` is a multiple of 8.
  */
-export async function conv2d(recording: Recording, name: string, x: Activation, options: ConvOptions): Promise<Activation> {
+export async function conv2d(
+  recording: Recording,
+  name: string,
+  x: Activation,
+  options: ConvOptions,
+): Promise<Activation> {
   const weight = recording.tensor(`${name}.weight`);
   const { kernel } = options;
   const out = weight.shape[0] ?? 0;
@@ -41,32 +46,47 @@ export async function conv2d(recording: Recording, name: string, x: Activation, 
     );
   }
   const bias = recording.vector(`${name}.bias`, out);
-  return multiply(recording, name, x, { part: recording.weightsPart, binding: weight.buffer, rows: out, rowStride: weight.rowStride, bias }, options);
+  return multiply(
+    recording,
+    name,
+    x,
+    { part: recording.weightsPart, binding: weight.buffer, rows: out, rowStride: weight.rowStride, bias },
+    options,
+  );
 }
 
 /**
  * Records y[p, n] = Σ x[p, k]·matrix[n, k] + bias[n] (1×1), or the 3×3 convolution with such rows.
  * The work is split into dispatches of at most MAX_DISPATCH_WORK multiply-adds.
  */
-export async function multiply(recording: Recording, label: string, x: Activation, matrix: ConvMatrix, options: ConvOptions): Promise<Activation> {
+export async function multiply(
+  recording: Recording,
+  label: string,
+  x: Activation,
+  matrix: ConvMatrix,
+  options: ConvOptions,
+): Promise<Activation> {
   const { kernel, resize, onto } = options;
   const width = resize === 'half' ? x.width >> 1 : resize === 'double' ? 2 * x.width : x.width;
   const height = resize === 'half' ? x.height >> 1 : resize === 'double' ? 2 * x.height : x.height;
   const y = onto ?? recording.activation(label, width, height, matrix.rows);
   if (y.width !== width || y.height !== height || y.channels !== matrix.rows) {
-    throw new Error(`${label}: the sum is (${y.height}, ${y.width}, ${y.channels}), the convolution gives (${height}, ${width}, ${matrix.rows})`);
+    throw new Error(
+      `${label}: the sum is (${y.height}, ${y.width}, ${y.channels}), the convolution gives (${height}, ${width}, ${matrix.rows})`,
+    );
   }
   // Small tiles keep more of the GPU busy where there are few outputs, large ones fetch less where there are many.
   const pixels = width * height;
-  const threads = recording.tiled && y.stride % 64 === 0 && pixels * y.stride >= 64 * 64 * 128 ? 16 : 8;
-  const tile = 4 * threads;
+  const side = y.stride % 64 === 0 && pixels * y.stride >= 64 * 64 * 128 ? 16 : 8;
+  const [threadsM, threadsN] = recording.tiled ? [side, side] : [32, 2];
+  const [tileM, tileN] = [4 * threadsM, 4 * threadsN];
   const compiled = await recording.gpu.kernels.get({
     name: 'conv2d',
     parts: [matrix.part],
-    constants: { TILED: recording.tiled ? 1 : 0, THREADS_M: threads, THREADS_N: threads },
+    constants: { TILED: recording.tiled ? 1 : 0, THREADS_M: threadsM, THREADS_N: threadsN },
   });
   const perPixel = kernel * kernel * x.stride * y.stride;
-  const step = Math.max(1, Math.min(65535, Math.floor(MAX_DISPATCH_WORK / (perPixel * tile)))) * tile;
+  const step = Math.max(1, Math.min(65535, Math.floor(MAX_DISPATCH_WORK / (perPixel * tileM)))) * tileM;
   for (let first = 0; first < pixels; first += step) {
     const end = Math.min(pixels, first + step);
     recording.dispatches.push(
@@ -91,7 +111,7 @@ export async function multiply(recording: Recording, label: string, x: Activatio
         ]),
         bindings: [x.buffer, matrix.bias ?? recording.noBias, y.buffer],
         partBindings: [matrix.binding],
-        workgroups: [Math.ceil(y.stride / tile), Math.ceil((end - first) / tile)],
+        workgroups: [Math.ceil(y.stride / tileN), Math.ceil((end - first) / tileM)],
         work: (end - first) * perPixel,
       }),
     );

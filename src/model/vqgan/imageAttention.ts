@@ -47,7 +47,10 @@ export async function imageAttention(recording: Recording, name: string, x: Acti
 
 /** Records softmax(scale · row) of every pixel's row of channels, in place. */
 export async function imageSoftmax(recording: Recording, scores: Activation, scale: number): Promise<void> {
-  const kernel = await recording.gpu.kernels.get({ name: 'image_softmax' });
+  const kernel = await recording.gpu.kernels.get({
+    name: 'image_softmax',
+    constants: { WORKGROUP: recording.sumWorkgroup },
+  });
   const rows = scores.width * scores.height;
   recording.dispatches.push(
     kernel.dispatch(recording.arena, {

@@ -34,7 +34,13 @@ async function middle(recording: Recording, name: string, x: Activation): Promis
 }
 
 /** A convolution that takes x over. */
-async function consume(recording: Recording, name: string, x: Activation, kernel: 1 | 3, resize?: 'half' | 'double'): Promise<Activation> {
+async function consume(
+  recording: Recording,
+  name: string,
+  x: Activation,
+  kernel: 1 | 3,
+  resize?: 'half' | 'double',
+): Promise<Activation> {
   const y = await conv2d(recording, name, x, resize ? { kernel, resize } : { kernel });
   recording.release(x);
   return y;
@@ -66,7 +72,8 @@ export async function recordEncoder(
   for (let level = 0; level < levels; level++) {
     for (let block = 0; block < config.residualBlocks; block++) {
       h = await resnetBlock(recording, `encoder.down.${level}.block.${block}`, h);
-      if (config.attentionLevels.includes(level)) h = await imageAttention(recording, `encoder.down.${level}.attn.${block}`, h);
+      if (config.attentionLevels.includes(level))
+        h = await imageAttention(recording, `encoder.down.${level}.attn.${block}`, h);
     }
     if (level < levels - 1) h = await consume(recording, `encoder.down.${level}.downsample.conv`, h, 3, 'half');
   }
@@ -99,12 +106,14 @@ export async function recordDecoder(
   for (let level = config.multipliers.length - 1; level >= 0; level--) {
     for (let block = 0; block <= config.residualBlocks; block++) {
       h = await resnetBlock(recording, `decoder.up.${level}.block.${block}`, h);
-      if (config.attentionLevels.includes(level)) h = await imageAttention(recording, `decoder.up.${level}.attn.${block}`, h);
+      if (config.attentionLevels.includes(level))
+        h = await imageAttention(recording, `decoder.up.${level}.attn.${block}`, h);
     }
     if (level > 0) h = await consume(recording, `decoder.up.${level}.upsample.conv`, h, 3, 'double');
   }
   h = await finish(recording, 'decoder', h);
   const expected = config.imageChannels * (dwt ? 4 : 1);
-  if (h.channels !== expected) throw new Error(`the ${dwt ? 'DWT ' : ''}decoder ends in ${h.channels} channels, expected ${expected}`);
+  if (h.channels !== expected)
+    throw new Error(`the ${dwt ? 'DWT ' : ''}decoder ends in ${h.channels} channels, expected ${expected}`);
   await (dwt ? inverseHaar : imagePlanes)(recording, h, image);
 }

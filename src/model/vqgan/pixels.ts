@@ -7,7 +7,13 @@ const WORKGROUP = 64;
  * Records the rows of the first convolution: the 3×3 surroundings of every pixel of 2·image − 1.
  * @param image (channels, height, width) f32 in 0…1
  */
-export async function imagePatches(recording: Recording, image: GPUBuffer, width: number, height: number, channels: number): Promise<Activation> {
+export async function imagePatches(
+  recording: Recording,
+  image: GPUBuffer,
+  width: number,
+  height: number,
+  channels: number,
+): Promise<Activation> {
   const kernel = await recording.gpu.kernels.get({ name: 'image_patches' });
   const y = recording.activation('image patches', width, height, 9 * channels);
   const count = width * height * y.stride;
@@ -52,10 +58,18 @@ export async function inverseHaar(recording: Recording, x: Activation, image: GP
 }
 
 /** Records the codebook's vectors in the place of `codes`, (width·height) u32, all below the number of codes. */
-export async function embedCodes(recording: Recording, codes: GPUBuffer, width: number, height: number, channels: number): Promise<Activation> {
+export async function embedCodes(
+  recording: Recording,
+  codes: GPUBuffer,
+  width: number,
+  height: number,
+  channels: number,
+): Promise<Activation> {
   const table = recording.tensor('quantize.embed.weight');
   if (table.dtype !== 'f16' || table.shape[1] !== channels || table.rowStride !== ceil8(channels)) {
-    throw new Error(`embed_codes: ${table.name} is ${table.dtype} [${table.shape.join(', ')}] in rows of ${table.rowStride}, expected f16 of ${channels} columns`);
+    throw new Error(
+      `embed_codes: ${table.name} is ${table.dtype} [${table.shape.join(', ')}] in rows of ${table.rowStride}, expected f16 of ${channels} columns`,
+    );
   }
   const kernel = await recording.gpu.kernels.get({ name: 'embed_codes', parts: [recording.weightsPart] });
   const y = recording.activation('code vectors', width, height, channels);
@@ -74,7 +88,10 @@ export async function embedCodes(recording: Recording, codes: GPUBuffer, width: 
 
 /** Records the index of the largest of each pixel's channels (the lowest of equals) into `codes`, (width·height) u32. */
 export async function codebookArgmax(recording: Recording, logits: Activation, codes: GPUBuffer): Promise<void> {
-  const kernel = await recording.gpu.kernels.get({ name: 'codebook_argmax' });
+  const kernel = await recording.gpu.kernels.get({
+    name: 'codebook_argmax',
+    constants: { WORKGROUP: recording.sumWorkgroup },
+  });
   const pixels = logits.width * logits.height;
   recording.dispatches.push(
     kernel.dispatch(recording.arena, {

@@ -36,11 +36,15 @@ export class ScratchPool {
   take(label: string, byteLength: number): GPUBuffer {
     const limit = this.arena.device.limits.maxStorageBufferBindingSize;
     if (byteLength > limit) {
-      throw new RudolphError('unsupported', `${label} needs ${byteLength} bytes, this device binds at most ${limit}: use a smaller picture`, {
-        label,
-        byteLength,
-        limit,
-      });
+      throw new RudolphError(
+        'unsupported',
+        `${label} needs ${byteLength} bytes, this device binds at most ${limit}: use a smaller picture`,
+        {
+          label,
+          byteLength,
+          limit,
+        },
+      );
     }
     let best = -1;
     this.#free.forEach((buffer, index) => {
@@ -65,7 +69,7 @@ export class Recording {
   /** Before every tensor name: 'dwt.' for the DWT decoder. */
   readonly prefix: string;
   readonly dispatches: Dispatch[] = [];
-  /** Convolutions go through workgroup memory: right for a GPU, slower by half on adapters in software. */
+  /** Workgroups share memory freely: right for a GPU. Adapters in software take twice the time, for barriers are dear there. */
   readonly tiled: boolean;
   /** Bound where a kernel wants a bias and there is none. */
   readonly noBias: GPUBuffer;
@@ -86,6 +90,11 @@ export class Recording {
     return this.gpu.variants.f16 ? 'weights_f16' : 'weights_fp16';
   }
 
+  /** Threads of a workgroup that adds up together. */
+  get sumWorkgroup(): number {
+    return this.tiled ? 64 : 8;
+  }
+
   tensor(name: string): GpuTensor {
     return this.weights.tensor(this.prefix + name);
   }
@@ -93,7 +102,8 @@ export class Recording {
   /** An f32 vector of known length. @throws RudolphError `bad-model` when it is something else. */
   vector(name: string, length: number): GPUBuffer {
     const tensor = this.weights.tensor(this.prefix + name, [length]);
-    if (tensor.dtype !== 'f32') throw new RudolphError('bad-model', `${tensor.name} is ${tensor.dtype}, expected f32`, { tensor: tensor.name });
+    if (tensor.dtype !== 'f32')
+      throw new RudolphError('bad-model', `${tensor.name} is ${tensor.dtype}, expected f32`, { tensor: tensor.name });
     return tensor.buffer;
   }
 
