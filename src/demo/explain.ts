@@ -1,0 +1,69 @@
+import { RudolphError } from '../index';
+import { element } from './dom';
+import { say, t } from './language';
+import type { Strings } from './strings';
+
+/** Whether something ended because somebody stopped it. */
+export function isAbort(error: unknown): boolean {
+  return error instanceof DOMException && error.name === 'AbortError';
+}
+
+/** What a person should read about an error, in the page's language; the library's own sentence is `detailOf`. */
+export function headlineOf(error: unknown): string {
+  const strings = t();
+  if (error instanceof LocalError) return error.sentence(strings);
+  if (!(error instanceof RudolphError)) return strings.unknownError;
+  const { code, message } = error;
+  if (code === 'bad-model' || code === 'download') {
+    if (/format version/i.test(message)) return strings.newerModel;
+    if (/html page/i.test(message)) return strings.pageInsteadOfFile;
+    if (/SHA-256|damaged/i.test(message)) return strings.damagedShard;
+    if (error.details['status'] === 404 || /not on the host|\b404\b/.test(message)) return strings.missingFile;
+    if (/could not be fetched|did not answer/i.test(message)) return strings.offline;
+  }
+  return strings.errors[code];
+}
+
+/** The precise sentence of the library (English), for whoever has to mend it. */
+export function detailOf(error: unknown): string {
+  if (error instanceof LocalError) return '';
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** A mistake that the page itself notices and can name in both languages. */
+export class LocalError extends Error {
+  override readonly name = 'LocalError';
+  readonly sentence: (strings: Strings) => string;
+
+  constructor(sentence: (strings: Strings) => string) {
+    super(sentence(t()));
+    this.sentence = sentence;
+  }
+}
+
+/** An error as a block: the headline, help where there is some, the details folded away. */
+export function errorBlock(error: unknown): HTMLElement {
+  const block = element('div', { className: 'error-block', role: 'alert' });
+  block.append(say(element('p', { className: 'error-headline' }), () => headlineOf(error)));
+  if (error instanceof RudolphError && error.code === 'no-webgpu')
+    block.append(say(element('p'), () => t().webgpuHelp));
+  const detail = detailOf(error);
+  if (detail) {
+    const text = element('p', { className: 'error-detail', lang: 'en', textContent: detail });
+    block.append(
+      element(
+        'details',
+        {},
+        say(element('summary'), () => t().details),
+        text,
+      ),
+    );
+  }
+  return block;
+}
+
+/** Notices come in English; those the page knows are said in its language. */
+export function noticeText(message: string): string {
+  const cut = /only its first (\d+) of (\d+) tokens/.exec(message);
+  return cut ? t().promptCut(Number(cut[1]), Number(cut[2])) : message;
+}

@@ -1,0 +1,82 @@
+import type { AdapterDescription, LoadProgress } from '../index';
+import { byId, element, setBar } from './dom';
+import { errorBlock, noticeText } from './explain';
+import { bytesText, say, t } from './language';
+import type { LoadState, Model } from './model';
+
+/** The chip in the header, and the banners below it. */
+export function startStatus(model: Model): void {
+  const chip = byId('status');
+  const text = byId('status-text');
+  const action = byId<HTMLButtonElement>('status-action');
+  const bar = byId('status-bar');
+  const banners = byId('banners');
+
+  action.addEventListener('click', () => {
+    if (model.state.type === 'loading') model.cancel();
+    else model.load();
+  });
+  model.onNotice = (message) => {
+    banners.append(say(element('p', { className: 'banner', role: 'status' }), () => noticeText(message)));
+  };
+
+  let shown: LoadState['type'] | null = null;
+  model.watch((state) => {
+    const progress = state.type === 'loading' ? state.progress : state.type === 'ready' ? state.fetching : null;
+    const software = state.type === 'ready' && state.rudolph.info.adapter.software;
+    chip.dataset['state'] = state.type === 'ready' && progress ? 'loading' : software ? 'slow' : state.type;
+    say(text, () => sentence(state));
+    bar.hidden = state.type !== 'loading' && progress === null;
+    setBar(
+      bar,
+      progress && progress.stage === 'download' && progress.totalBytes > 0
+        ? progress.loadedBytes / progress.totalBytes
+        : null,
+    );
+    action.hidden = state.type === 'ready';
+    say(action, () =>
+      state.type === 'loading' ? t().cancelLoad : state.type === 'failed' ? t().retryLoad : t().startLoad,
+    );
+
+    if (state.type === shown) return;
+    shown = state.type;
+    if (state.type === 'failed') banners.replaceChildren(banner(errorBlock(state.error)));
+    else if (state.type === 'loading' || state.type === 'stopped') banners.replaceChildren();
+    else if (software)
+      banners.prepend(
+        banner(
+          say(element('p'), () => t().softwareWarning),
+          'banner-slow',
+        ),
+      );
+  });
+}
+
+function banner(content: HTMLElement, kind = 'banner-failed'): HTMLElement {
+  return element('div', { className: `banner ${kind}` }, content);
+}
+
+function sentence(state: LoadState): string {
+  const strings = t();
+  if (state.type === 'stopped') return strings.loadStopped;
+  if (state.type === 'failed') return strings.loadFailed;
+  if (state.type === 'loading') return loadingSentence(state.progress, strings.downloading);
+  if (state.fetching) return loadingSentence(state.fetching, strings.fetchingPart);
+  return strings.ready(adapterName(state.rudolph.info.adapter));
+}
+
+function loadingSentence(
+  progress: LoadProgress | null,
+  bytes: (done: string, total: string, fromCache: boolean) => string,
+): string {
+  if (!progress || progress.totalBytes === 0) return t().opening;
+  if (progress.stage === 'compile') return t().compiling;
+  return bytes(bytesText(progress.loadedBytes), bytesText(progress.totalBytes), progress.fromCache);
+}
+
+function adapterName(adapter: AdapterDescription): string {
+  const { vendor, architecture, device, description, software } = adapter;
+  const names = description && description.length <= 40 ? [description] : [vendor, architecture || device];
+  const name = names.filter(Boolean).join(' ') || t().unnamedAdapter;
+  return software ? t().softwareAdapter(name) : name;
+}
