@@ -24,7 +24,7 @@ export async function readImage(file: string): Promise<RgbaImage> {
     if (info.channels !== 4) throw new Error(`${info.channels} channels after conversion to RGBA`);
     return { width: info.width, height: info.height, data: new Uint8ClampedArray(data) };
   } catch (cause) {
-    const reason = (cause as Error).message.split('\n')[0]!.trim();
+    const reason = (cause as Error).message.split('\n')[0]!.trim().replace(/:$/, '');
     throw new RudolphError(
       'bad-input',
       `${file} is no picture that can be read (PNG, JPEG and WebP can), or it is damaged: ${reason}`,
