@@ -15,24 +15,27 @@ import { CAPTION_PARTS, DRAWING_PARTS, type Judged, table } from './report';
 import { compose, type Scene } from './scene';
 import type { World } from './world';
 
-const USAGE = `Usage: npm run eval -- [--limit N] [--only caption|draw|decode] [--json FILE]
+const USAGE = `Usage: npm run eval -- [--limit N] [--only caption,drafts,draw,decode] [--json FILE]
 
 How well the embedded model knows its world: held-out scenes are described and drawn by the engine as it ships.
-caption: the composed scene's picture; greedy, and the most frequent of 8 drafts with the default sampling.
+caption: the composed scene's picture is described, greedily.
+drafts:  the same with the default sampling: the most frequent of 8.
 draw:    the scene's caption with the default sampling, one picture a scene, seed = the scene's number; judged by a
-         matcher that composes every kind of sprite at the stated place. Half an hour and more without a GPU.
+         matcher that composes every kind of sprite at the stated place.
 decode:  the composed picture through the image tokenizer and back, judged by the same matcher: the bound of "draw".
+All scenes take the better part of an hour without a GPU; two runs, --only caption,drafts and --only draw, share two cores well.
 
 ${ENGINE_USAGE}
                       (default: embedded)
   --limit N           so many scenes, half of them with one sprite, half with two (default: all)
-  --only S            only one of the three; may be a list: caption,draw
+  --only S            which of them (default: caption,drafts,draw)
   --seed S            added to the seed of every drawing and draft (default: 0)
   --json FILE         everything: texts, codes and verdicts of each scene
   --pictures DIR      where to save the drawings
   --world DIR         sprites.png, sprites.json, heldout.json (default: ${WORLD_FOLDER})`;
 
-const PARTS = ['caption', 'draw', 'decode'] as const;
+const PARTS = ['caption', 'drafts', 'draw', 'decode'] as const;
+const DEFAULT_PARTS = ['caption', 'drafts', 'draw'];
 
 interface Outcome {
   readonly scene: Scene;
@@ -46,7 +49,7 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<void>
   if (args.includes('--help') || args.includes('-h')) return print(USAGE);
   const values = [...ENGINE_VALUES, 'limit', 'only', 'seed', 'json', 'pictures', 'world'];
   const options = new Options(['--model', 'embedded', ...args], { values });
-  const only = options.string('only')?.split(',') ?? [...PARTS];
+  const only = options.string('only')?.split(',') ?? DEFAULT_PARTS;
   const stranger = only.find((part) => !PARTS.some((known) => known === part));
   if (stranger !== undefined)
     throw new RudolphError('bad-input', `--only is "${stranger}"; it can be ${PARTS.join(', ')}`);
@@ -77,7 +80,8 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<void>
       const seed = firstSeed + index;
       const outcome: Outcome = {
         scene,
-        ...(await timed('caption', () => describe(engine, world, scene, seed, signal))),
+        ...(await timed('caption', () => describe(engine, world, scene, signal))),
+        ...(await timed('drafts', () => describeOften(engine, world, scene, seed, signal))),
         ...(await timed('decode', () => decode(engine, world, scene, signal))),
         ...(await timed('draw', () => draw(engine, world, scene, seed, signal, pictures))),
       };
@@ -124,17 +128,21 @@ async function describe(
   engine: Engine,
   world: World,
   scene: Scene,
+  signal: AbortSignal,
+): Promise<Pick<Outcome, 'greedy'>> {
+  const { texts } = await engine.caption(compose(world, scene), { topK: 1, seed: 0 }, { signal });
+  return { greedy: { text: texts[0]!, verdict: { ...judgeCaption(world, texts[0]!, scene) } } };
+}
+
+async function describeOften(
+  engine: Engine,
+  world: World,
+  scene: Scene,
   seed: number,
   signal: AbortSignal,
-): Promise<Pick<Outcome, 'greedy' | 'sampled'>> {
-  const image = compose(world, scene);
-  const greedy = (await engine.caption(image, { topK: 1, seed }, { signal })).texts[0]!;
-  const drafts = await engine.caption(image, { count: 8, seed }, { signal });
-  const sampled = drafts.texts[0]!;
-  return {
-    greedy: { text: greedy, verdict: { ...judgeCaption(world, greedy, scene) } },
-    sampled: { text: sampled, drafts: drafts.counts[0]!, verdict: { ...judgeCaption(world, sampled, scene) } },
-  };
+): Promise<Pick<Outcome, 'sampled'>> {
+  const { texts, counts } = await engine.caption(compose(world, scene), { count: 8, seed }, { signal });
+  return { sampled: { text: texts[0]!, drafts: counts[0]!, verdict: { ...judgeCaption(world, texts[0]!, scene) } } };
 }
 
 async function decode(
