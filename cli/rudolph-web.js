@@ -7,6 +7,8 @@ const main = new URL('../dist/cli/main.js', import.meta.url);
 if (existsSync(main)) {
   await import(main.href);
 } else {
-  process.stderr.write(`rudolph-web: ${fileURLToPath(main)} is missing: run "npm run build:cli" in this folder first\n`);
+  process.stderr.write(
+    `rudolph-web: ${fileURLToPath(main)} is missing: run "npm run build:cli" in this folder first\n`,
+  );
   process.exitCode = 1;
 }

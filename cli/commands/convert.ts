@@ -54,7 +54,9 @@ Nothing in the files is executed. DIR appears only when everything is written.
         'special-tokens',
         'name',
         'metadata',
-        'preview', 'out'],
+        'preview',
+        'out',
+      ],
       flags: ['force'],
     });
     const preset = options.choice('preset', PRESET_NAMES);
@@ -100,7 +102,10 @@ Nothing in the files is executed. DIR appears only when everything is written.
           ),
       };
       const { manifest, notes } = await intoFolder(target, async (folder) => {
-        const result = await convertModel({ ...request, sink: { write: (file, bytes) => writeFile(join(folder, file), bytes) } });
+        const result = await convertModel({
+          ...request,
+          sink: { write: (file, bytes) => writeFile(join(folder, file), bytes) },
+        });
         return withPreview(folder, result, preview, signal);
       });
       for (const note of notes) status(`note: ${note}`, { done: true });
@@ -143,8 +148,14 @@ function checkTarget(target: string, force: boolean): void {
 }
 
 /** Adds the table of preview colours, which takes a graphics adapter: a slow, software one only on demand. */
-async function withPreview(folder: string, result: ConvertResult, choice: 'on' | 'off' | undefined, signal: AbortSignal): Promise<ConvertResult> {
-  const later = 'pictures will be drawn without a live preview; convert with --preview on where there is a graphics adapter to add it';
+async function withPreview(
+  folder: string,
+  result: ConvertResult,
+  choice: 'on' | 'off' | undefined,
+  signal: AbortSignal,
+): Promise<ConvertResult> {
+  const later =
+    'pictures will be drawn without a live preview; convert with --preview on where there is a graphics adapter to add it';
   if (choice === 'off' || !result.manifest.components.imageDecoder) return result;
   const { openNodeGpu } = await import('../dawn');
   let gpu: Gpu;
@@ -155,7 +166,8 @@ async function withPreview(folder: string, result: ConvertResult, choice: 'on' |
     return { ...result, notes: [...result.notes, `no graphics adapter: ${later}`] };
   }
   try {
-    if (choice === undefined && gpu.adapter.software) return { ...result, notes: [...result.notes, `only a software adapter: ${later}`] };
+    if (choice === undefined && gpu.adapter.software)
+      return { ...result, notes: [...result.notes, `only a software adapter: ${later}`] };
     const { addPreview } = await import('../support/preview');
     return { ...result, manifest: await addPreview(gpu, folder, result.manifest, signal) };
   } finally {

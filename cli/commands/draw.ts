@@ -22,11 +22,17 @@ ${ENGINE_USAGE}
 ${SAMPLING_USAGE('768', '0.99', '1')}
   --json              print {"codebooks": [[…]], "files": […], "seed": …}`,
   async run(args, signal) {
-    const options = new Options(args, { values: [...ENGINE_VALUES, ...SAMPLING_VALUES, 'text', 'out', 'special-token'], flags: ['json'] });
+    const options = new Options(args, {
+      values: [...ENGINE_VALUES, ...SAMPLING_VALUES, 'text', 'out', 'special-token'],
+      flags: ['json'],
+    });
     const text = options.required('text', 'what to draw, in Russian');
     const out = options.string('out') ?? '.';
     const specialToken = specialTokenOf(options, 'special-token');
-    const request: TextToImageOptions = { ...samplingOf(options), ...(specialToken === undefined ? {} : { specialToken }) };
+    const request: TextToImageOptions = {
+      ...samplingOf(options),
+      ...(specialToken === undefined ? {} : { specialToken }),
+    };
     const result = await withEngine(options, signal, (engine) =>
       engine.textToImage(text, request, {
         signal,

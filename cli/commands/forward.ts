@@ -33,11 +33,18 @@ ${ENGINE_USAGE}
       const batch = ids.length;
       const length = (ids[0] as number[]).length;
       const tensors = [
-        { name: 'logits', dtype: 'F32', shape: [batch, length, config.textVocabulary + config.imageVocabulary], data: result.logits },
+        {
+          name: 'logits',
+          dtype: 'F32',
+          shape: [batch, length, config.textVocabulary + config.imageVocabulary],
+          data: result.logits,
+        },
         { name: 'hidden', dtype: 'F32', shape: [config.layers, batch, length, config.hidden], data: result.hidden },
       ] as const;
       await writeFile(out, writeSafetensors(tensors));
-      status(`${out}: logits [${tensors[0].shape.join(', ')}], hidden [${tensors[1].shape.join(', ')}]`, { done: true });
+      status(`${out}: logits [${tensors[0].shape.join(', ')}], hidden [${tensors[1].shape.join(', ')}]`, {
+        done: true,
+      });
     });
   },
 };

@@ -18,7 +18,8 @@ and filtering. Prints a line a case with the largest difference; the exit code i
   async run(args, signal) {
     const options = new Options(args, { values: ['variants'], positionals: 'the folder of a bundle' });
     const [folder, ...more] = options.positionals;
-    if (folder === undefined || more.length > 0) throw new RudolphError('bad-input', 'parity takes one folder: a reference bundle');
+    if (folder === undefined || more.length > 0)
+      throw new RudolphError('bad-input', 'parity takes one folder: a reference bundle');
     const report = await runParity(folder, { variants: variantsOf(options), print, signal });
     print(`${report.passed} passed, ${report.failed} failed`);
     if (report.failed > 0 || report.passed === 0) process.exitCode = 1;

@@ -38,7 +38,11 @@ export interface TokenizerCases {
   readonly vocab?: readonly string[];
   readonly encode: readonly { readonly text: string; readonly ids: readonly number[] }[];
   readonly subwords?: readonly { readonly text: string; readonly pieces: readonly string[] }[];
-  readonly decode: readonly { readonly ids: readonly number[]; readonly ignore_ids: readonly number[] | null; readonly text: string }[];
+  readonly decode: readonly {
+    readonly ids: readonly number[];
+    readonly ignore_ids: readonly number[] | null;
+    readonly text: string;
+  }[];
 }
 
 export interface ReferenceTensor {
@@ -53,7 +57,12 @@ export class Bundle {
   readonly tokenizerCases: TokenizerCases;
   readonly tensors: ReadonlyMap<string, ReferenceTensor>;
 
-  private constructor(folder: string, cases: Cases, tokenizerCases: TokenizerCases, tensors: ReadonlyMap<string, ReferenceTensor>) {
+  private constructor(
+    folder: string,
+    cases: Cases,
+    tokenizerCases: TokenizerCases,
+    tensors: ReadonlyMap<string, ReferenceTensor>,
+  ) {
     this.folder = folder;
     this.cases = cases;
     this.tokenizerCases = tokenizerCases;
@@ -61,12 +70,26 @@ export class Bundle {
   }
 
   static async open(folder: string): Promise<Bundle> {
-    for (const file of ['config.json', 'pytorch_model.bin', 'bpe.model', 'cases.json', 'cases.safetensors', 'tokenizer_cases.json']) {
-      if (!existsSync(join(folder, file))) throw new RudolphError('bad-input', `${folder} is no reference bundle: it has no ${file}`);
+    for (const file of [
+      'config.json',
+      'pytorch_model.bin',
+      'bpe.model',
+      'cases.json',
+      'cases.safetensors',
+      'tokenizer_cases.json',
+    ]) {
+      if (!existsSync(join(folder, file)))
+        throw new RudolphError('bad-input', `${folder} is no reference bundle: it has no ${file}`);
     }
-    const json = async (file: string): Promise<unknown> => JSON.parse(await readFile(join(folder, file), 'utf8')) as unknown;
+    const json = async (file: string): Promise<unknown> =>
+      JSON.parse(await readFile(join(folder, file), 'utf8')) as unknown;
     const tensors = await readTensors(join(folder, 'cases.safetensors'));
-    return new Bundle(folder, (await json('cases.json')) as Cases, (await json('tokenizer_cases.json')) as TokenizerCases, tensors);
+    return new Bundle(
+      folder,
+      (await json('cases.json')) as Cases,
+      (await json('tokenizer_cases.json')) as TokenizerCases,
+      tensors,
+    );
   }
 
   path(file: string): string {

@@ -11,18 +11,40 @@ import { readImage } from '../support/images';
 import type { Bundle, GreedyCase } from './bundle';
 import { type Report, TOLERANCE } from './report';
 
-const MASK_TENSORS: Readonly<Record<MaskKind, string>> = { row: 'row_mask', column: 'col_mask', conv: 'conv_mask', lastConv: 'last_conv_mask' };
+const MASK_TENSORS: Readonly<Record<MaskKind, string>> = {
+  row: 'row_mask',
+  column: 'col_mask',
+  conv: 'conv_mask',
+  lastConv: 'last_conv_mask',
+};
 
 /** Encoding, subwords and decoding of the bundle's texts. */
 export function tokenizerCases(bundle: Bundle, tokenizer: Tokenizer, report: Report): void {
   const { vocab, encode, subwords, decode } = bundle.tokenizerCases;
   const quoted = (text: string): string => JSON.stringify(text);
-  if (vocab) report.all('tokenizer.vocab', vocab.map((piece, id) => ({ what: `id ${id}`, actual: tokenizer.piece(id), expected: piece })));
-  report.all('tokenizer.encode', encode.map(({ text, ids }) => ({ what: quoted(text), actual: tokenizer.encode(text), expected: ids })));
+  if (vocab)
+    report.all(
+      'tokenizer.vocab',
+      vocab.map((piece, id) => ({ what: `id ${id}`, actual: tokenizer.piece(id), expected: piece })),
+    );
+  report.all(
+    'tokenizer.encode',
+    encode.map(({ text, ids }) => ({ what: quoted(text), actual: tokenizer.encode(text), expected: ids })),
+  );
   if (subwords) {
-    report.all('tokenizer.subwords', subwords.map(({ text, pieces }) => ({ what: quoted(text), actual: tokenizer.subwords(text), expected: pieces })));
+    report.all(
+      'tokenizer.subwords',
+      subwords.map(({ text, pieces }) => ({ what: quoted(text), actual: tokenizer.subwords(text), expected: pieces })),
+    );
   }
-  report.all('tokenizer.decode', decode.map(({ ids, ignore_ids, text }) => ({ what: `[${ids.join()}]`, actual: tokenizer.decode(ids, ignore_ids ?? []), expected: text })));
+  report.all(
+    'tokenizer.decode',
+    decode.map(({ ids, ignore_ids, text }) => ({
+      what: `[${ids.join()}]`,
+      actual: tokenizer.decode(ids, ignore_ids ?? []),
+      expected: text,
+    })),
+  );
 }
 
 /** The four masks, as the engine computes them or as it keeps them. */
@@ -36,7 +58,9 @@ export async function maskCases(bundle: Bundle, { model }: Engine, report: Repor
     let actual: ArrayLike<number>;
     if (config.masks.form === 'standard') actual = computeMask(config, kind, config.masks.rightSeesLeft);
     else {
-      const bits = new Uint32Array(await readBack(model.gpu.device, model.transformer.maskBits(kind), 0, length * words * 4));
+      const bits = new Uint32Array(
+        await readBack(model.gpu.device, model.transformer.maskBits(kind), 0, length * words * 4),
+      );
       actual = Uint8Array.from({ length: length * length }, (_, i) => {
         const [query, key] = [Math.floor(i / length), i % length];
         return (bits[query * words + (key >>> 5)]! >>> (key & 31)) & 1;
@@ -47,20 +71,46 @@ export async function maskCases(bundle: Bundle, { model }: Engine, report: Repor
 }
 
 /** Logits and hidden states of whole sequences and of shortened ones. */
-export async function forwardCases(bundle: Bundle, { model }: Engine, report: Report, signal: AbortSignal): Promise<void> {
+export async function forwardCases(
+  bundle: Bundle,
+  { model }: Engine,
+  report: Report,
+  signal: AbortSignal,
+): Promise<void> {
   for (const name of bundle.numbers('forward', 'ids')) {
     const { shape, data } = bundle.tensor(`forward.${name}.ids`);
     const [batch, length] = shape as [number, number];
     const ids = Array.from({ length: batch }, (_, b) => Array.from(data.subarray(b * length, (b + 1) * length)));
     const result = await forward(model.transformer, ids, signal);
-    report.close(`forward.${name}.logits`, result.logits, bundle.tensor(`forward.${name}.logits`).data, TOLERANCE.logits);
-    report.close(`forward.${name}.hidden`, result.hidden, bundle.tensor(`forward.${name}.hidden`).data, TOLERANCE.hidden);
+    report.close(
+      `forward.${name}.logits`,
+      result.logits,
+      bundle.tensor(`forward.${name}.logits`).data,
+      TOLERANCE.logits,
+    );
+    report.close(
+      `forward.${name}.hidden`,
+      result.hidden,
+      bundle.tensor(`forward.${name}.hidden`).data,
+      TOLERANCE.hidden,
+    );
     const shortName = `forward.${name}_minus3.logits_last`;
     if (!bundle.tensors.has(shortName)) continue;
-    const short = await forward(model.transformer, ids.map((row) => row.slice(0, -3)), signal);
+    const short = await forward(
+      model.transformer,
+      ids.map((row) => row.slice(0, -3)),
+      signal,
+    );
     const classes = short.logits.length / batch / (length - 3);
-    const last = Array.from({ length: batch }, (_, b) => short.logits.subarray(((b + 1) * (length - 3) - 1) * classes, (b + 1) * (length - 3) * classes));
-    report.close(shortName, last.flatMap((row) => Array.from(row)), bundle.tensor(shortName).data, TOLERANCE.logits);
+    const last = Array.from({ length: batch }, (_, b) =>
+      short.logits.subarray(((b + 1) * (length - 3) - 1) * classes, (b + 1) * (length - 3) * classes),
+    );
+    report.close(
+      shortName,
+      last.flatMap((row) => Array.from(row)),
+      bundle.tensor(shortName).data,
+      TOLERANCE.logits,
+    );
   }
 }
 
@@ -78,15 +128,26 @@ export async function imageCases(
     const prepared = preprocessRgba(await readImage(bundle.path(`image${k}.png`)), side * encoder.factor);
     const planes = bundle.tensor(`preprocess.${k}.pixels`);
     const pixels = prepared.width * prepared.height;
-    report.equal(`preprocess.${k}.pixels`, Uint8Array.from({ length: 3 * pixels }, (_, i) => prepared.data[(i % pixels) * 4 + Math.floor(i / pixels)]!), planes.data);
+    report.equal(
+      `preprocess.${k}.pixels`,
+      Uint8Array.from({ length: 3 * pixels }, (_, i) => prepared.data[(i % pixels) * 4 + Math.floor(i / pixels)]!),
+      planes.data,
+    );
     if (!bundle.tensors.has(`vqgan.encode.${k}.indices`)) continue;
     // From the reference's own pixels, so that the encoder is judged alone.
-    const image = { width: prepared.width, height: prepared.height, data: Float32Array.from(planes.data, (value) => value / 255) };
+    const image = {
+      width: prepared.width,
+      height: prepared.height,
+      data: Float32Array.from(planes.data, (value) => value / 255),
+    };
     const { indices, logits } = await encoder.encode(image, { logits: true, signal });
     report.close(`vqgan.encode.${k}.logits`, logits!, bundle.tensor(`vqgan.encode.${k}.logits`).data, TOLERANCE.logits);
     report.equal(`vqgan.encode.${k}.indices`, indices, bundle.tensor(`vqgan.encode.${k}.indices`).data);
   }
-  for (const [prefix, tokenizer] of [['vqgan.decode', model.images], ['vqgan_dwt.decode', dwt]] as const) {
+  for (const [prefix, tokenizer] of [
+    ['vqgan.decode', model.images],
+    ['vqgan_dwt.decode', dwt],
+  ] as const) {
     for (const k of bundle.numbers(prefix, 'image')) {
       const name = `${prefix}.${k}.image`;
       if (!tokenizer) {
@@ -106,7 +167,11 @@ export async function greedyCases(bundle: Bundle, engine: Engine, report: Report
   let pictures = 0;
   for (const item of bundle.cases.greedy ?? []) {
     if (item.task === 'text_to_image') {
-      const { codebooks } = await engine.textToImage(item.text!, { topK: 1, seed: 0, specialToken: token(item.special_token) }, { signal });
+      const { codebooks } = await engine.textToImage(
+        item.text!,
+        { topK: 1, seed: 0, specialToken: token(item.special_token) },
+        { signal },
+      );
       report.equal(item.codebook ?? `greedy.t2i.${pictures}`, codebooks[0]!, bundle.tensor(item.codebook!).data);
       pictures++;
     } else if (item.task === 'caption') {
@@ -115,7 +180,13 @@ export async function greedyCases(bundle: Bundle, engine: Engine, report: Report
   }
 }
 
-async function captionCase(bundle: Bundle, engine: Engine, item: GreedyCase, report: Report, signal: AbortSignal): Promise<void> {
+async function captionCase(
+  bundle: Bundle,
+  engine: Engine,
+  item: GreedyCase,
+  report: Report,
+  signal: AbortSignal,
+): Promise<void> {
   const image = await readImage(bundle.path(item.image!));
   const { texts } = await engine.caption(
     image,
@@ -136,7 +207,13 @@ export async function filterCases(bundle: Bundle, engine: Engine, report: Report
   for (const [j, item] of (bundle.cases.filter ?? []).entries()) {
     const { shape, data } = bundle.tensor(item.logits);
     const filter = { topK: item.top_k, topP: item.top_p, temperature: item.temperature };
-    const probabilities = await filterProbabilities(engine.model.gpu, Float32Array.from(data), shape[0]!, shape[1]!, filter);
+    const probabilities = await filterProbabilities(
+      engine.model.gpu,
+      Float32Array.from(data),
+      shape[0]!,
+      shape[1]!,
+      filter,
+    );
     report.close(`filter.${j}.probs`, probabilities, bundle.tensor(item.probs).data, TOLERANCE.probability);
   }
 }

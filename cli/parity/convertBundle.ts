@@ -37,7 +37,8 @@ function memoryModel(manifest: Manifest, files: ReadonlyMap<string, Uint8Array<A
     manifest,
     async shard(entry) {
       const bytes = files.get(entry.file);
-      if (!bytes || (await sha256(bytes)) !== entry.sha256) throw new RudolphError('bad-model', `shard ${entry.file} is damaged`);
+      if (!bytes || (await sha256(bytes)) !== entry.sha256)
+        throw new RudolphError('bad-model', `shard ${entry.file} is damaged`);
       return bytes.slice().buffer;
     },
   };

@@ -13,7 +13,8 @@ export class Report {
 
   /** Compares numbers; the line names the place of the largest difference and both values when it is too large. */
   close(name: string, actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number): void {
-    if (actual.length !== expected.length) return this.#line(false, name, `${actual.length} values instead of ${expected.length}`);
+    if (actual.length !== expected.length)
+      return this.#line(false, name, `${actual.length} values instead of ${expected.length}`);
     let largest = 0;
     let index = 0;
     for (let i = 0; i < expected.length; i++) {
@@ -30,14 +31,18 @@ export class Report {
 
   /** Compares whole numbers: all must be equal. */
   equal(name: string, actual: ArrayLike<number>, expected: ArrayLike<number>): void {
-    if (actual.length !== expected.length) return this.#line(false, name, `${actual.length} values instead of ${expected.length}`);
+    if (actual.length !== expected.length)
+      return this.#line(false, name, `${actual.length} values instead of ${expected.length}`);
     let different = 0;
     let first = -1;
     for (let i = 0; i < expected.length; i++) {
       if (actual[i] === expected[i]) continue;
       if (different++ === 0) first = i;
     }
-    const detail = different === 0 ? `${expected.length} equal` : `${different} of ${expected.length} differ, first at ${first}: ${actual[first]} instead of ${expected[first]}`;
+    const detail =
+      different === 0
+        ? `${expected.length} equal`
+        : `${different} of ${expected.length} differ, first at ${first}: ${actual[first]} instead of ${expected[first]}`;
     this.#line(different === 0, name, detail);
   }
 
@@ -48,7 +53,10 @@ export class Report {
   }
 
   /** Many small cases as one line: names the first that differs. */
-  all(name: string, cases: readonly { readonly what: string; readonly actual: unknown; readonly expected: unknown }[]): void {
+  all(
+    name: string,
+    cases: readonly { readonly what: string; readonly actual: unknown; readonly expected: unknown }[],
+  ): void {
     const wrong = cases.filter(({ actual, expected }) => JSON.stringify(actual) !== JSON.stringify(expected));
     const [first] = wrong;
     const detail = first

@@ -29,9 +29,13 @@ export async function runParity(folder: string, options: ParityOptions): Promise
   await conversionCases(bundle, source, report);
   const gpu = await openNodeGpu({ variants: options.variants });
   try {
-    status(`adapter: ${gpu.adapter.description || gpu.adapter.device}; kernels: ${gpu.variants.f16 ? 'f16' : 'base'}`, { done: true });
+    status(`adapter: ${gpu.adapter.description || gpu.adapter.device}; kernels: ${gpu.variants.f16 ? 'f16' : 'base'}`, {
+      done: true,
+    });
     const engine = await Engine.load(gpu, source, { signal: options.signal });
-    const dwtWeights = source.manifest.components.imageDecoderDwt ? await Weights.load(gpu.device, source, ['imageDecoderDwt'], { signal: options.signal }) : null;
+    const dwtWeights = source.manifest.components.imageDecoderDwt
+      ? await Weights.load(gpu.device, source, ['imageDecoderDwt'], { signal: options.signal })
+      : null;
     const dwt = dwtWeights ? await ImageTokenizer.create(gpu, dwtWeights, source.manifest) : null;
     try {
       tokenizerCases(bundle, engine.model.tokenizer, report);
@@ -57,8 +61,10 @@ export async function runParity(folder: string, options: ParityOptions): Promise
 /** Special tokens as upstream numbers them; other containers of the same weights give the same shards. */
 async function conversionCases(bundle: Bundle, { manifest }: ModelSource, report: Report): Promise<void> {
   const expected = bundle.cases.special_tokens;
-  const named = expected && Object.fromEntries(Object.entries(expected).map(([name, id]) => [name.replace(/^<|>$/g, ''), id]));
-  const sorted = (tokens: Readonly<Record<string, number>> | null): unknown => tokens && Object.entries(tokens).sort(([a], [b]) => a.localeCompare(b));
+  const named =
+    expected && Object.fromEntries(Object.entries(expected).map(([name, id]) => [name.replace(/^<|>$/g, ''), id]));
+  const sorted = (tokens: Readonly<Record<string, number>> | null): unknown =>
+    tokens && Object.entries(tokens).sort(([a], [b]) => a.localeCompare(b));
   report.same('convert.special_tokens', sorted(manifest.specialTokens), sorted(named));
   for (const checkpoint of OTHER_CHECKPOINTS) {
     if (!bundle.has(checkpoint)) continue;

@@ -18,16 +18,24 @@ export function variantsOf(options: Options): NonNullable<GpuOptions['variants']
 }
 
 /** Opens --model on this machine's adapter, hands the engine to `work`, and frees everything. Says on stderr which adapter it is. */
-export async function withEngine<T>(options: Options, signal: AbortSignal, work: (engine: Engine) => Promise<T>): Promise<T> {
+export async function withEngine<T>(
+  options: Options,
+  signal: AbortSignal,
+  work: (engine: Engine) => Promise<T>,
+): Promise<T> {
   const source = await openFolder(options.required('model', 'the folder of a web model, or "embedded"'));
   const gpu = await openNodeGpu({ variants: variantsOf(options) });
   try {
     const { adapter, variants } = gpu;
     const name = [adapter.description || adapter.device, adapter.vendor].filter(Boolean).join(', ');
-    status(`adapter: ${name || 'unnamed'}${adapter.software ? ' (software, slow)' : ''}; kernels: ${variants.f16 ? 'f16' : 'base'}`, { done: true });
+    status(
+      `adapter: ${name || 'unnamed'}${adapter.software ? ' (software, slow)' : ''}; kernels: ${variants.f16 ? 'f16' : 'base'}`,
+      { done: true },
+    );
     const engine = await Engine.load(gpu, source, {
       signal,
-      onProgress: ({ loadedBytes, totalBytes }) => status(`loading ${megabytes(loadedBytes)} of ${megabytes(totalBytes)} MB`),
+      onProgress: ({ loadedBytes, totalBytes }) =>
+        status(`loading ${megabytes(loadedBytes)} of ${megabytes(totalBytes)} MB`),
     });
     try {
       return await work(engine);

@@ -15,7 +15,10 @@ export async function addPreview(gpu: Gpu, folder: string, manifest: Manifest, s
   const weights = await Weights.load(gpu.device, source, ['imageDecoder'], { signal });
   const tokenizer = await ImageTokenizer.create(gpu, weights, manifest);
   try {
-    const colours = await meanColours(tokenizer, { signal, onProgress: (done) => status(`preview colours: ${Math.floor(100 * done)} %`) });
+    const colours = await meanColours(tokenizer, {
+      signal,
+      onProgress: (done) => status(`preview colours: ${Math.floor(100 * done)} %`),
+    });
     const writer = new ShardWriter('preview', { write: (file, bytes) => writeFile(join(folder, file), bytes) });
     await writer.begin('quantize.mean_colours', 'u8', [colours.length / 3, 3]);
     await writer.append(colours);

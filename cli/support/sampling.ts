@@ -4,7 +4,11 @@ import type { Options } from './options';
 export const SAMPLING_VALUES = ['count', 'seed', 'top-k', 'top-p', 'temperature'] as const;
 
 /** Help text with a task's defaults. */
-export const SAMPLING_USAGE = (topK: string, topP: string, temperature: string): string => `  --count N           how many at once (default: 1)
+export const SAMPLING_USAGE = (
+  topK: string,
+  topP: string,
+  temperature: string,
+): string => `  --count N           how many at once (default: 1)
   --seed S            0 to 4294967295; the same seed gives the same result (default: a random one)
   --top-k K           keep the K most likely tokens, 0 keeps all, 1 is greedy (default: ${topK})
   --top-p P           of these keep the most likely with P of the probability (default: ${topP})

@@ -13,7 +13,8 @@ export const MANIFEST_FILE = 'rudolph.json';
 export const SHARD_BYTES = 16 * 1024 * 1024;
 export const TENSOR_ALIGNMENT = 256;
 
-export type ComponentName = 'tokenizer' | 'transformer' | 'imageEncoder' | 'imageDecoder' | 'imageDecoderDwt' | 'preview';
+export type ComponentName =
+  'tokenizer' | 'transformer' | 'imageEncoder' | 'imageDecoder' | 'imageDecoderDwt' | 'preview';
 export type DType = 'f16' | 'f32' | 'u32' | 'u8';
 export type MaskKind = 'row' | 'column' | 'conv' | 'lastConv';
 

@@ -26,11 +26,15 @@ export class Arena {
     const size = Math.max(16, Math.ceil(byteLength / 16) * 16);
     const { maxBufferSize } = this.device.limits;
     if (size > maxBufferSize) {
-      throw new RudolphError('out-of-memory', `${label} needs a buffer of ${size} bytes, this device allows ${maxBufferSize}`, {
-        label,
-        size,
-        maxBufferSize,
-      });
+      throw new RudolphError(
+        'out-of-memory',
+        `${label} needs a buffer of ${size} bytes, this device allows ${maxBufferSize}`,
+        {
+          label,
+          size,
+          maxBufferSize,
+        },
+      );
     }
     const buffer = this.device.createBuffer({ label, size, usage });
     Arena.liveBytes += size;
@@ -62,8 +66,14 @@ export class Arena {
 }
 
 /** `writeBuffer` for any length: WebGPU wants multiples of 4, so the last bytes are padded with zeros. */
-export function write(device: GPUDevice, buffer: GPUBuffer, offset: number, data: ArrayBufferView<ArrayBuffer> | ArrayBuffer): void {
-  const bytes = data instanceof ArrayBuffer ? new Uint8Array(data) : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+export function write(
+  device: GPUDevice,
+  buffer: GPUBuffer,
+  offset: number,
+  data: ArrayBufferView<ArrayBuffer> | ArrayBuffer,
+): void {
+  const bytes =
+    data instanceof ArrayBuffer ? new Uint8Array(data) : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   const whole = bytes.byteLength & ~3;
   if (whole > 0) device.queue.writeBuffer(buffer, offset, bytes, 0, whole);
   if (whole < bytes.byteLength) {
@@ -74,7 +84,12 @@ export function write(device: GPUDevice, buffer: GPUBuffer, offset: number, data
 }
 
 /** Copies `byteLength` bytes (a multiple of 4) back from the GPU. Awaits the queue: never inside a decode loop. */
-export async function readBack(device: GPUDevice, buffer: GPUBuffer, offset = 0, byteLength = buffer.size - offset): Promise<ArrayBuffer> {
+export async function readBack(
+  device: GPUDevice,
+  buffer: GPUBuffer,
+  offset = 0,
+  byteLength = buffer.size - offset,
+): Promise<ArrayBuffer> {
   const staging = device.createBuffer({
     label: 'read back',
     size: byteLength,

@@ -56,7 +56,9 @@ export async function requestGpu(api: GPU | undefined, options: GpuOptions = {})
   const variants: Variants =
     choice === 'auto' ? can : choice === 'base' ? { f16: false } : { f16: choice.f16 ?? false };
   if (variants.f16 && !can.f16) {
-    throw new RudolphError('no-webgpu', 'the f16 variants were asked for, but this adapter has no shader-f16', { variant: 'f16' });
+    throw new RudolphError('no-webgpu', 'the f16 variants were asked for, but this adapter has no shader-f16', {
+      variant: 'f16',
+    });
   }
   const requiredFeatures: GPUFeatureName[] = [];
   if (variants.f16) requiredFeatures.push('shader-f16');
@@ -69,7 +71,9 @@ export async function requestGpu(api: GPU | undefined, options: GpuOptions = {})
       architecture: info.architecture,
       device: info.device,
       description: info.description,
-      software: /swiftshader|llvmpipe|software|basic render|warp/i.test(`${info.vendor} ${info.architecture} ${info.device} ${info.description}`),
+      software: /swiftshader|llvmpipe|software|basic render|warp/i.test(
+        `${info.vendor} ${info.architecture} ${info.device} ${info.description}`,
+      ),
     },
     variants,
     kernels: new KernelCache(device),

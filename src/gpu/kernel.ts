@@ -119,8 +119,15 @@ async function compile(device: GPUDevice, spec: KernelSpec): Promise<Kernel> {
     return new Kernel(device, label, pipeline);
   } catch (cause) {
     const info = await module.getCompilationInfo();
-    const messages = info.messages.map((m) => `${m.type} at line ${m.lineNum}:${m.linePos}: ${m.message}\n  ${code.split('\n')[m.lineNum - 1] ?? ''}`);
-    throw new RudolphError('no-webgpu', `the kernel ${label} does not compile on this device: ${messages.join('\n') || String(cause)}`, { kernel: label }, { cause });
+    const messages = info.messages.map(
+      (m) => `${m.type} at line ${m.lineNum}:${m.linePos}: ${m.message}\n  ${code.split('\n')[m.lineNum - 1] ?? ''}`,
+    );
+    throw new RudolphError(
+      'no-webgpu',
+      `the kernel ${label} does not compile on this device: ${messages.join('\n') || String(cause)}`,
+      { kernel: label },
+      { cause },
+    );
   }
 }
 
@@ -130,7 +137,8 @@ export function packParams(values: readonly (number | { readonly f32: number })[
   const view = new DataView(bytes);
   values.forEach((value, index) => {
     if (typeof value === 'number') {
-      if (!Number.isInteger(value) || value < 0 || value > 0xffffffff) throw new Error(`params[${index}] = ${value} is no u32`);
+      if (!Number.isInteger(value) || value < 0 || value > 0xffffffff)
+        throw new Error(`params[${index}] = ${value} is no u32`);
       view.setUint32(index * 4, value, true);
     } else view.setFloat32(index * 4, value.f32, true);
   });

@@ -1,12 +1,19 @@
 /** Every WGSL file of `shaders/`, bundled as text: key `layer_norm` or `parts/weights_fp16`. */
-const files: Record<string, string> = import.meta.glob('../../shaders/**/*.wgsl', { query: '?raw', import: 'default', eager: true });
+const files: Record<string, string> = import.meta.glob('../../shaders/**/*.wgsl', {
+  query: '?raw',
+  import: 'default',
+  eager: true,
+});
 
-const sources = new Map(Object.entries(files).map(([path, text]) => [path.replace(/^.*shaders\//, '').replace(/\.wgsl$/, ''), text]));
+const sources = new Map(
+  Object.entries(files).map(([path, text]) => [path.replace(/^.*shaders\//, '').replace(/\.wgsl$/, ''), text]),
+);
 
 /** The text of one WGSL file. */
 export function shaderSource(name: string): string {
   const text = sources.get(name);
-  if (text === undefined) throw new Error(`shaders/${name}.wgsl does not exist; there are ${[...sources.keys()].join(', ')}`);
+  if (text === undefined)
+    throw new Error(`shaders/${name}.wgsl does not exist; there are ${[...sources.keys()].join(', ')}`);
   return text;
 }
 
@@ -19,7 +26,11 @@ export function shaderNames(): string[] {
  * One shader from a kernel and the parts it calls into: `enable` directives first (WGSL demands it), then the constants
  * (`const ROWS = 4u;`: what an override cannot do, such as the length of an array in registers), the parts, the kernel.
  */
-export function composeShader(kernel: string, parts: readonly string[] = [], consts: Readonly<Record<string, number>> = {}): string {
+export function composeShader(
+  kernel: string,
+  parts: readonly string[] = [],
+  consts: Readonly<Record<string, number>> = {},
+): string {
   const texts = [...parts.map((part) => shaderSource(`parts/${part}`)), shaderSource(kernel)];
   const enables = new Set<string>();
   const bodies = texts.map((text) =>

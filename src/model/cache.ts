@@ -27,7 +27,9 @@ export function ringLength(config: ModelConfig, kind: MaskKind): number {
 }
 
 function tailSlots(config: ModelConfig, shape: CacheShape, layer: number): number {
-  const length = shape.rings ? Math.min(shape.tailLength, ringLength(config, config.layerMasks[layer]!)) : shape.tailLength;
+  const length = shape.rings
+    ? Math.min(shape.tailLength, ringLength(config, config.layerMasks[layer]!))
+    : shape.tailLength;
   return Math.max(1, length);
 }
 
@@ -48,17 +50,27 @@ export class KeyValueCache {
 
   /** Bytes of a layer's keys; its values take as many. */
   static layerBytes(config: ModelConfig, shape: CacheShape, layer: number): number {
-    return (shape.prefixes * shape.prefixLength + shape.sequences * tailSlots(config, shape, layer)) * config.hidden * 4;
+    return (
+      (shape.prefixes * shape.prefixLength + shape.sequences * tailSlots(config, shape, layer)) * config.hidden * 4
+    );
   }
 
   /** How many sequences fit the largest binding, at least 1. @throws `out-of-memory` when not even one does. */
   static sequencesThatFit(config: ModelConfig, shape: CacheShape, bindingBytes: number): number {
     let fitting = shape.sequences;
-    while (fitting > 0 && config.layerMasks.some((_, layer) => KeyValueCache.layerBytes(config, { ...shape, sequences: fitting }, layer) > bindingBytes)) {
+    while (
+      fitting > 0 &&
+      config.layerMasks.some(
+        (_, layer) => KeyValueCache.layerBytes(config, { ...shape, sequences: fitting }, layer) > bindingBytes,
+      )
+    ) {
       fitting--;
     }
     if (fitting === 0) {
-      throw new RudolphError('out-of-memory', `one sequence of ${shape.prefixLength + shape.tailLength} positions needs a larger binding than this device's ${bindingBytes} bytes`);
+      throw new RudolphError(
+        'out-of-memory',
+        `one sequence of ${shape.prefixLength + shape.tailLength} positions needs a larger binding than this device's ${bindingBytes} bytes`,
+      );
     }
     return fitting;
   }
@@ -66,6 +78,12 @@ export class KeyValueCache {
   /** The uniform `Cache` of shaders/parts/cache.wgsl for one layer. */
   uniform(layer: number, rowsPerSequence: number, fillingPrefixes: boolean): ArrayBuffer {
     const { prefixLength, prefixes } = this.shape;
-    return packParams([prefixLength, prefixes, tailSlots(this.#config, this.shape, layer), rowsPerSequence, fillingPrefixes ? 1 : 0]);
+    return packParams([
+      prefixLength,
+      prefixes,
+      tailSlots(this.#config, this.shape, layer),
+      rowsPerSequence,
+      fillingPrefixes ? 1 : 0,
+    ]);
   }
 }

@@ -17,7 +17,11 @@ export interface ForwardResult {
  * @param ids [B][S]: left text, image and right text ids as upstream's `input_ids` (image ids without an offset).
  * @throws RudolphError `bad-input` for unequal lengths, too long sequences or ids out of range.
  */
-export async function forward(transformer: Transformer, ids: readonly (readonly number[])[], signal?: AbortSignal): Promise<ForwardResult> {
+export async function forward(
+  transformer: Transformer,
+  ids: readonly (readonly number[])[],
+  signal?: AbortSignal,
+): Promise<ForwardResult> {
   const { config, gpu } = transformer;
   const length = checkIds(transformer, ids);
   const { hidden, layers, textVocabulary, imageVocabulary } = config;
@@ -28,10 +32,23 @@ export async function forward(transformer: Transformer, ids: readonly (readonly 
   const chunk = Math.max(1, Math.min(length, Math.floor(2 ** 25 / (Math.max(textVocabulary, imageVocabulary) * 4))));
   const arena = new Arena(gpu.device);
   try {
-    const cache = new KeyValueCache(arena, config, { prefixes: 1, prefixLength: length, sequences: 1, tailLength: 0, rings: false });
+    const cache = new KeyValueCache(arena, config, {
+      prefixes: 1,
+      prefixLength: length,
+      sequences: 1,
+      tailLength: 0,
+      rings: false,
+    });
     const tokens = arena.buffer('tokens', transformer.sequenceLength * 4);
     const state = arena.buffer('state', 32);
-    const body = await transformer.recordBody(arena, { cache, tokens, state, sequences: 1, rowsPerSequence: length, mode: 'prefixes' });
+    const body = await transformer.recordBody(arena, {
+      cache,
+      tokens,
+      state,
+      sequences: 1,
+      rowsPerSequence: length,
+      mode: 'prefixes',
+    });
     const everyLayer = arena.buffer('output of every layer', layers * length * hidden * 4);
     const text = arena.buffer('text logits', chunk * textVocabulary * 4);
     const image = arena.buffer('image logits', chunk * imageVocabulary * 4);
@@ -46,15 +63,22 @@ export async function forward(transformer: Transformer, ids: readonly (readonly 
       await runner.idle();
       const outputs = new Float32Array(await readBack(gpu.device, everyLayer, 0, layers * length * hidden * 4));
       for (let layer = 0; layer < layers; layer++) {
-        states.set(outputs.subarray(layer * length * hidden, (layer + 1) * length * hidden), (layer * ids.length + b) * length * hidden);
+        states.set(
+          outputs.subarray(layer * length * hidden, (layer + 1) * length * hidden),
+          (layer * ids.length + b) * length * hidden,
+        );
       }
       for (let first = 0; first < length; first += chunk) {
         const rows = Math.min(chunk, length - first);
         const head = new Arena(gpu.device);
         try {
           const common = { normed: body.normed, first, step: 1, rows };
-          await runner.run(await transformer.recordHead(head, { ...common, stream: 'text', classes: textVocabulary, logits: text }));
-          await runner.run(await transformer.recordHead(head, { ...common, stream: 'image', classes: imageVocabulary, logits: image }));
+          await runner.run(
+            await transformer.recordHead(head, { ...common, stream: 'text', classes: textVocabulary, logits: text }),
+          );
+          await runner.run(
+            await transformer.recordHead(head, { ...common, stream: 'image', classes: imageVocabulary, logits: image }),
+          );
           await runner.idle();
           const textRows = new Float32Array(await readBack(gpu.device, text, 0, rows * textVocabulary * 4));
           const imageRows = new Float32Array(await readBack(gpu.device, image, 0, rows * imageVocabulary * 4));
@@ -78,16 +102,26 @@ function checkIds(transformer: Transformer, ids: readonly (readonly number[])[])
   const { config } = transformer;
   const length = ids[0]?.length ?? 0;
   if (length < 1 || length > transformer.sequenceLength) {
-    throw new RudolphError('bad-input', `ids must hold sequences of 1 to ${transformer.sequenceLength} ids, the first has ${length}`);
+    throw new RudolphError(
+      'bad-input',
+      `ids must hold sequences of 1 to ${transformer.sequenceLength} ids, the first has ${length}`,
+    );
   }
   const imageEnd = config.leftLength + config.imageSide ** 2;
   ids.forEach((sequence, b) => {
-    if (sequence.length !== length) throw new RudolphError('bad-input', `all sequences must be equally long: ids[0] has ${length}, ids[${b}] has ${sequence.length}`);
+    if (sequence.length !== length)
+      throw new RudolphError(
+        'bad-input',
+        `all sequences must be equally long: ids[0] has ${length}, ids[${b}] has ${sequence.length}`,
+      );
     sequence.forEach((id, position) => {
       const inImage = position >= config.leftLength && position < imageEnd;
       const limit = inImage ? config.imageVocabulary : config.textVocabulary;
       if (!Number.isInteger(id) || id < 0 || id >= limit) {
-        throw new RudolphError('bad-input', `ids[${b}][${position}] is ${id}, expected ${inImage ? 'an image' : 'a text'} id from 0 to ${limit - 1}`);
+        throw new RudolphError(
+          'bad-input',
+          `ids[${b}][${position}] is ${id}, expected ${inImage ? 'an image' : 'a text'} id from 0 to ${limit - 1}`,
+        );
       }
     });
   });

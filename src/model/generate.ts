@@ -23,7 +23,12 @@ export interface GenerateRequest {
   readonly classes: number;
   /** Text only: ids from here on count as the end, id 3. */
   readonly endFrom?: number;
-  readonly sampling: { readonly seed: number; readonly topK: number; readonly topP: number; readonly temperature: number };
+  readonly sampling: {
+    readonly seed: number;
+    readonly topK: number;
+    readonly topP: number;
+    readonly temperature: number;
+  };
   /** [sequence length]: ids that are not sampled but given; NO_TOKEN elsewhere. */
   readonly forced?: Uint32Array<ArrayBuffer>;
   readonly signal?: AbortSignal;
@@ -38,7 +43,11 @@ export interface GenerateRequest {
  * copies for progress are looked at when they happen to be there.
  * @returns [candidates][end − prefix.length] ids. A text that ended holds 3, then zeros.
  */
-export async function generate(transformer: Transformer, sampler: Sampler, request: GenerateRequest): Promise<Uint32Array[]> {
+export async function generate(
+  transformer: Transformer,
+  sampler: Sampler,
+  request: GenerateRequest,
+): Promise<Uint32Array[]> {
   const { gpu, config, sequenceLength } = transformer;
   const { device } = gpu;
   const prefixLength = request.prefix.length;
@@ -79,8 +88,20 @@ export async function generate(transformer: Transformer, sampler: Sampler, reque
         ...request.sampling,
         ...(request.endFrom === undefined ? {} : { endFrom: request.endFrom, endId: 3 }),
       });
-    const head = (body: { normed: GPUBuffer }, first: number, headRows: number): ReturnType<Transformer['recordHead']> =>
-      transformer.recordHead(arena, { normed: body.normed, first, step: 1, rows: headRows, stream: request.stream, classes, logits });
+    const head = (
+      body: { normed: GPUBuffer },
+      first: number,
+      headRows: number,
+    ): ReturnType<Transformer['recordHead']> =>
+      transformer.recordHead(arena, {
+        normed: body.normed,
+        first,
+        step: 1,
+        rows: headRows,
+        stream: request.stream,
+        classes,
+        logits,
+      });
 
     const prefill = await transformer.recordBody(arena, {
       cache,
@@ -90,12 +111,31 @@ export async function generate(transformer: Transformer, sampler: Sampler, reque
       rowsPerSequence: prefixLength,
       mode: 'prefixes',
     });
-    const first = [...prefill.embed, ...prefill.layers.flat(), ...(await head(prefill, prefixLength - 1, rows.prefix)), recordSample(1, prefixLength)];
-    const body = await transformer.recordBody(arena, { cache, tokens, state, sequences: candidates, rowsPerSequence: 1, mode: 'step' });
-    const step = [...body.embed, ...body.layers.flat(), ...(await head(body, 0, rows.step)), recordSample(candidates, 1)];
+    const first = [
+      ...prefill.embed,
+      ...prefill.layers.flat(),
+      ...(await head(prefill, prefixLength - 1, rows.prefix)),
+      recordSample(1, prefixLength),
+    ];
+    const body = await transformer.recordBody(arena, {
+      cache,
+      tokens,
+      state,
+      sequences: candidates,
+      rowsPerSequence: 1,
+      mode: 'step',
+    });
+    const step = [
+      ...body.embed,
+      ...body.layers.flat(),
+      ...(await head(body, 0, rows.step)),
+      recordSample(candidates, 1),
+    ];
 
     const split = (data: Uint32Array): Uint32Array[] =>
-      Array.from({ length: candidates }, (_, c) => data.subarray(c * sequenceLength + prefixLength, c * sequenceLength + end));
+      Array.from({ length: candidates }, (_, c) =>
+        data.subarray(c * sequenceLength + prefixLength, c * sequenceLength + end),
+      );
     let allDone = false;
     const { onTokens } = request;
     tap = new TokenTap(device, [tokens, done]);
@@ -121,9 +161,13 @@ export async function generate(transformer: Transformer, sampler: Sampler, reque
     await runner.idle();
     const ends = new Uint32Array(await readBack(device, done, 0, candidates * 4));
     if (ends.includes(2)) {
-      throw new RudolphError('self-test', 'the model computed values that are no numbers (NaN): this graphics adapter or its driver computes wrongly, or the weights are damaged', {
-        candidate: request.firstCandidate + ends.indexOf(2),
-      });
+      throw new RudolphError(
+        'self-test',
+        'the model computed values that are no numbers (NaN): this graphics adapter or its driver computes wrongly, or the weights are damaged',
+        {
+          candidate: request.firstCandidate + ends.indexOf(2),
+        },
+      );
     }
     return split(new Uint32Array(await readBack(device, tokens, 0, candidates * sequenceLength * 4)));
   } finally {

@@ -33,10 +33,14 @@ export async function recordLinear(gpu: Gpu, arena: Arena, spec: LinearSpec): Pr
   const [outputs, inputs] = weight.shape as readonly [number, number];
   const columns = spec.columns ?? outputs;
   if (columns > outputs || (spec.bias.shape[0] ?? 0) < columns) {
-    throw new Error(`${label}: ${columns} columns asked of a weight of [${outputs}, ${inputs}] and ${spec.bias.shape[0]} biases`);
+    throw new Error(
+      `${label}: ${columns} columns asked of a weight of [${outputs}, ${inputs}] and ${spec.bias.shape[0]} biases`,
+    );
   }
   if (weight.rowStride !== inputs || inputs % 8 !== 0 || spec.x.size < rows * inputs * 4) {
-    throw new Error(`${label}: x of ${spec.x.size} bytes as [${rows}, ${inputs}], row stride ${weight.rowStride}; K must be a multiple of 8`);
+    throw new Error(
+      `${label}: x of ${spec.x.size} bytes as [${rows}, ${inputs}], row stride ${weight.rowStride}; K must be a multiple of 8`,
+    );
   }
   const weights = gpu.variants.f16 ? 'weights_f16' : 'weights_fp16';
   const parts = [weights, ...(spec.output === 'qkv' ? ['cache'] : []), `output_${spec.output}`];
@@ -44,7 +48,11 @@ export async function recordLinear(gpu: Gpu, arena: Arena, spec: LinearSpec): Pr
   const lanes = gpu.adapter.software ? 1 : 8;
   const per = rows <= 32 ? 4 : 8;
   const kernel = few
-    ? await gpu.kernels.get({ name: 'matvec', parts, consts: { ROWS: rows <= 2 ? rows : rows <= 4 ? 4 : 8, LANES: lanes } })
+    ? await gpu.kernels.get({
+        name: 'matvec',
+        parts,
+        consts: { ROWS: rows <= 2 ? rows : rows <= 4 ? 4 : 8, LANES: lanes },
+      })
     : await gpu.kernels.get({ name: 'matmul', parts, consts: { PER_M: per, PER_N: per } });
   const tileColumns = few ? 64 / lanes : 8 * per;
   const tileRows = few ? rows : 8 * per;

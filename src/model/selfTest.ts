@@ -50,10 +50,21 @@ async function failingKernel(gpu: Gpu): Promise<string | null> {
       for (let k = 0; k < INPUTS; k++) sum += x[row * INPUTS + k]! * weight[column * INPUTS + k]!;
       return sum;
     };
-    const matrix = { name: 'self-test', dtype: 'f16', shape: [OUTPUTS, INPUTS], rowStride: INPUTS, buffer: arena.upload('weight', weightBits) } as const;
+    const matrix = {
+      name: 'self-test',
+      dtype: 'f16',
+      shape: [OUTPUTS, INPUTS],
+      rowStride: INPUTS,
+      buffer: arena.upload('weight', weightBits),
+    } as const;
     const biasBuffer = arena.upload('bias', bias);
     const xBuffer = arena.upload('x', x);
-    const check = async (name: string, dispatches: readonly Dispatch[], y: GPUBuffer, rows: number): Promise<string | null> => {
+    const check = async (
+      name: string,
+      dispatches: readonly Dispatch[],
+      y: GPUBuffer,
+      rows: number,
+    ): Promise<string | null> => {
       for (const run of ['first', 'second']) {
         gpu.device.queue.writeBuffer(y, 0, new Float32Array(rows * OUTPUTS).fill(NaN));
         const runner = new Runner(gpu.device);
@@ -62,7 +73,8 @@ async function failingKernel(gpu: Gpu): Promise<string | null> {
         const got = new Float32Array(await readBack(gpu.device, y, 0, rows * OUTPUTS * 4));
         for (let i = 0; i < got.length; i++) {
           const right = expected(Math.floor(i / OUTPUTS), i % OUTPUTS);
-          if (!(Math.abs(got[i]! - right) <= TOLERANCE)) return `${name}, ${run} run: ${got[i]} instead of ${right.toFixed(6)} at ${i}`;
+          if (!(Math.abs(got[i]! - right) <= TOLERANCE))
+            return `${name}, ${run} run: ${got[i]} instead of ${right.toFixed(6)} at ${i}`;
         }
       }
       return null;
@@ -84,7 +96,13 @@ async function failingKernel(gpu: Gpu): Promise<string | null> {
     // A 1×1 convolution is the same product; its weights are given directly, so it needs no loaded model.
     const recording = new Recording(gpu, new ScratchPool(arena), Weights.empty(gpu.device));
     const picture = { buffer: xBuffer, width: 5, height: 8, channels: INPUTS, stride: INPUTS };
-    const rows = { part: recording.weightsPart, binding: matrix.buffer, rows: OUTPUTS, rowStride: INPUTS, bias: biasBuffer };
+    const rows = {
+      part: recording.weightsPart,
+      binding: matrix.buffer,
+      rows: OUTPUTS,
+      rowStride: INPUTS,
+      bias: biasBuffer,
+    };
     const y = await multiply(recording, 'self-test', picture, rows, { kernel: 1 });
     return await check('conv2d', recording.dispatches, y.buffer, 40);
   } finally {

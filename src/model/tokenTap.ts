@@ -15,7 +15,11 @@ export class TokenTap {
     this.#sources = sources;
     const size = sources.reduce((sum, source) => sum + source.size, 0);
     this.#slots = Array.from({ length: SLOTS }, (_, k) => ({
-      buffer: device.createBuffer({ label: `token tap ${k}`, size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST }),
+      buffer: device.createBuffer({
+        label: `token tap ${k}`,
+        size,
+        usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+      }),
       busy: false,
     }));
   }

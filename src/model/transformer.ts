@@ -62,9 +62,14 @@ export class Transformer {
       );
     }
     const arena = new Arena(gpu.device);
-    const tables = ['left_positions', 'right_positions', 'image_rows', 'image_columns'].map((name) => weights.tensor(name));
+    const tables = ['left_positions', 'right_positions', 'image_rows', 'image_columns'].map((name) =>
+      weights.tensor(name),
+    );
     const bytes = (table: GpuTensor): number => table.shape[0]! * table.rowStride * 2;
-    const positions = arena.buffer('positions', tables.reduce((sum, table) => sum + bytes(table), 0));
+    const positions = arena.buffer(
+      'positions',
+      tables.reduce((sum, table) => sum + bytes(table), 0),
+    );
     const encoder = gpu.device.createCommandEncoder();
     let offset = 0;
     for (const table of tables) {
@@ -96,9 +101,13 @@ export class Transformer {
       branch: activation('branch', hidden),
       inner: activation('inner', 4 * hidden),
     };
-    const embed = [await this.#embed(arena, spec, rows, x), await this.#layerNorm(arena, { rows, x, first: 0, step: 1, norms: this.#norms(0), norm: 0, y: normed })];
+    const embed = [
+      await this.#embed(arena, spec, rows, x),
+      await this.#layerNorm(arena, { rows, x, first: 0, step: 1, norms: this.#norms(0), norm: 0, y: normed }),
+    ];
     const layers: Dispatch[][] = [];
-    for (let layer = 0; layer < config.layers; layer++) layers.push(await this.#layer(arena, spec, layer, rows, buffers));
+    for (let layer = 0; layer < config.layers; layer++)
+      layers.push(await this.#layer(arena, spec, layer, rows, buffers));
     return { embed, layers, x, normed };
   }
 
@@ -109,7 +118,15 @@ export class Transformer {
    */
   async recordHead(
     arena: Arena,
-    spec: { normed: GPUBuffer; first: number; step: number; rows: number; stream: 'text' | 'image'; classes: number; logits: GPUBuffer },
+    spec: {
+      normed: GPUBuffer;
+      first: number;
+      step: number;
+      rows: number;
+      stream: 'text' | 'image';
+      classes: number;
+      logits: GPUBuffer;
+    },
   ): Promise<Dispatch[]> {
     const normed = arena.buffer('normed for logits', spec.rows * this.config.hidden * 4);
     return [
@@ -151,7 +168,10 @@ export class Transformer {
     const weight = (name: string): GpuTensor => this.#weights.tensor(`layers.${layer}.${name}.weight`);
     const bias = (name: string): GpuTensor => this.#weights.tensor(`layers.${layer}.${name}.bias`);
     const linear = { label: '', rows };
-    const cacheUniform = arena.uniform(`cache of layer ${layer}`, spec.cache.uniform(layer, spec.rowsPerSequence, spec.mode === 'prefixes'));
+    const cacheUniform = arena.uniform(
+      `cache of layer ${layer}`,
+      spec.cache.uniform(layer, spec.rowsPerSequence, spec.mode === 'prefixes'),
+    );
     const keys = spec.cache.keys[layer]!;
     const values = spec.cache.values[layer]!;
     const norms = this.#norms(layer);
@@ -175,7 +195,13 @@ export class Transformer {
         output: 'plain',
         outputBindings: [b.branch],
       })),
-      await this.#residualNorm(arena, rows, b, { normsA: norms, normA: 2, normsB: norms, normB: 4, limit: ATTENTION_LIMIT }),
+      await this.#residualNorm(arena, rows, b, {
+        normsA: norms,
+        normA: 2,
+        normsB: norms,
+        normB: 4,
+        limit: ATTENTION_LIMIT,
+      }),
       ...(await recordLinear(gpu, arena, {
         ...linear,
         label: `layer ${layer} mlp_in`,
@@ -227,7 +253,14 @@ export class Transformer {
     });
   }
 
-  async #attention(arena: Arena, spec: BodySpec, layer: number, rows: number, cacheUniform: GPUBuffer, b: LayerBuffers): Promise<Dispatch> {
+  async #attention(
+    arena: Arena,
+    spec: BodySpec,
+    layer: number,
+    rows: number,
+    cacheUniform: GPUBuffer,
+    b: LayerBuffers,
+  ): Promise<Dispatch> {
     const { config } = this;
     const head = config.hidden / config.heads;
     const kind = config.layerMasks[layer]!;
@@ -275,7 +308,11 @@ export class Transformer {
     b: LayerBuffers,
     spec: { normsA: GpuTensor; normA: number; normsB: GpuTensor; normB: number; limit: number },
   ): Promise<Dispatch> {
-    const kernel = await this.gpu.kernels.get({ name: 'residual_norm', parts: ['sum_workgroup'], constants: { WIDTH: this.config.hidden } });
+    const kernel = await this.gpu.kernels.get({
+      name: 'residual_norm',
+      parts: ['sum_workgroup'],
+      constants: { WIDTH: this.config.hidden },
+    });
     return kernel.dispatch(arena, {
       params: packParams([spec.normA, spec.normB, f32(EPSILON), f32(spec.limit)]),
       bindings: [b.branch, spec.normsA.buffer, spec.normsB.buffer, b.x, b.normed],

@@ -76,7 +76,9 @@ export class Weights {
     const tensor = this.#tensors.get(name);
     if (!tensor) throw new RudolphError('bad-model', `the model has no tensor ${name}`, { tensor: name });
     if (shape && shape.join() !== tensor.shape.join()) {
-      throw new RudolphError('bad-model', `${name} is [${tensor.shape.join(', ')}], expected [${shape.join(', ')}]`, { tensor: name });
+      throw new RudolphError('bad-model', `${name} is [${tensor.shape.join(', ')}], expected [${shape.join(', ')}]`, {
+        tensor: name,
+      });
     }
     return tensor;
   }
@@ -104,8 +106,12 @@ export class Weights {
   }
 }
 
-function component(manifest: Manifest, name: ComponentName): { byteLength: number; shards: readonly { file: string; byteLength: number; sha256: string }[] } {
+function component(
+  manifest: Manifest,
+  name: ComponentName,
+): { byteLength: number; shards: readonly { file: string; byteLength: number; sha256: string }[] } {
   const found = manifest.components[name];
-  if (!found) throw new RudolphError('unsupported', `the model ${manifest.name} has no component ${name}`, { component: name });
+  if (!found)
+    throw new RudolphError('unsupported', `the model ${manifest.name} has no component ${name}`, { component: name });
   return found;
 }

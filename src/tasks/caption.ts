@@ -28,7 +28,10 @@ export async function caption(
   const { config } = model.manifest;
   checkSampling(options);
   if (!(image.width >= 1 && image.height >= 1) || image.data.length !== image.width * image.height * 4) {
-    throw new RudolphError('bad-input', `the picture is ${image.width}×${image.height} with ${image.data.length} bytes, expected width · height · 4`);
+    throw new RudolphError(
+      'bad-input',
+      `the picture is ${image.width}×${image.height} with ${image.data.length} bytes, expected width · height · 4`,
+    );
   }
   const count = options.count ?? 1;
   const seed = options.seed ?? drawSeed();
@@ -40,13 +43,22 @@ export async function caption(
 
   onEvent?.({ type: 'progress', stage: 'image', done: 0, total: 1 });
   const encoder = await model.encoder(signal);
-  const { indices } = await encoder.encode(preprocess(image, config.imageSide * encoder.factor), signal ? { signal } : {});
+  const { indices } = await encoder.encode(
+    preprocess(image, config.imageSide * encoder.factor),
+    signal ? { signal } : {},
+  );
   onEvent?.({ type: 'progress', stage: 'image', done: 1, total: 1 });
 
   const prefix = [...left.ids, ...indices, ...template.ids];
   const end = config.leftLength + config.imageSide ** 2 + config.rightLength;
   const total = end - prefix.length;
-  const shape = { prefixes: 1, prefixLength: prefix.length, sequences: Math.min(count, MOST_CANDIDATES), tailLength: total, rings: false };
+  const shape = {
+    prefixes: 1,
+    prefixLength: prefix.length,
+    sequences: Math.min(count, MOST_CANDIDATES),
+    tailLength: total,
+    rings: false,
+  };
   const together = KeyValueCache.sequencesThatFit(config, shape, model.gpu.device.limits.maxStorageBufferBindingSize);
   const textOf = (ids: ArrayLike<number>): { ids: number[]; text: string } => {
     const ended = Array.from(ids);
@@ -70,8 +82,16 @@ export async function caption(
       ...(signal ? { signal } : {}),
       onPrefix: () => onEvent?.({ type: 'progress', stage: 'prompt', done: 1, total: 1 }),
       onTokens: (tokens, known) => {
-        onEvent?.({ type: 'progress', stage: 'tokens', done: first * total + known * candidates, total: count * total });
-        onEvent?.({ type: 'drafts', texts: [...drafts.map((draft) => draft.text), ...tokens.map((ids) => textOf(ids.subarray(0, known)).text)] });
+        onEvent?.({
+          type: 'progress',
+          stage: 'tokens',
+          done: first * total + known * candidates,
+          total: count * total,
+        });
+        onEvent?.({
+          type: 'drafts',
+          texts: [...drafts.map((draft) => draft.text), ...tokens.map((ids) => textOf(ids.subarray(0, known)).text)],
+        });
       },
     });
     drafts.push(...written.map(textOf));

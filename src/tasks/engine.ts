@@ -5,7 +5,15 @@ import type { RgbaImage } from '../image/image';
 import { caption } from './caption';
 import { LoadedModel, type LoadOptions } from './loadedModel';
 import { textToImage } from './textToImage';
-import type { CaptionEvent, CaptionOptions, CaptionResult, TaskContext, TextToImageEvent, TextToImageOptions, TextToImageResult } from './types';
+import type {
+  CaptionEvent,
+  CaptionOptions,
+  CaptionResult,
+  TaskContext,
+  TextToImageEvent,
+  TextToImageOptions,
+  TextToImageResult,
+} from './types';
 
 /** All tasks on one loaded model. One task at a time: they share the device. */
 export class Engine {
@@ -25,12 +33,20 @@ export class Engine {
   }
 
   /** Draws pictures from a text; see `textToImage`. */
-  textToImage(prompt: string, options: TextToImageOptions = {}, context: TaskContext<TextToImageEvent> = {}): Promise<TextToImageResult> {
+  textToImage(
+    prompt: string,
+    options: TextToImageOptions = {},
+    context: TaskContext<TextToImageEvent> = {},
+  ): Promise<TextToImageResult> {
     return textToImage(this.model, prompt, options, context);
   }
 
   /** Describes a picture; see `caption`. */
-  caption(image: RgbaImage, options: CaptionOptions = {}, context: TaskContext<CaptionEvent> = {}): Promise<CaptionResult> {
+  caption(
+    image: RgbaImage,
+    options: CaptionOptions = {},
+    context: TaskContext<CaptionEvent> = {},
+  ): Promise<CaptionResult> {
     return caption(this.model, image, options, context);
   }
 

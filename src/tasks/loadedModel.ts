@@ -39,7 +39,14 @@ export class LoadedModel {
   private constructor(
     gpu: Gpu,
     source: ModelSource,
-    parts: { transformer: Transformer; sampler: Sampler; tokenizer: Tokenizer; images: ImageTokenizer; weights: Weights; meanColours: Uint8Array | null },
+    parts: {
+      transformer: Transformer;
+      sampler: Sampler;
+      tokenizer: Tokenizer;
+      images: ImageTokenizer;
+      weights: Weights;
+      meanColours: Uint8Array | null;
+    },
     onProgress: LoadOptions['onProgress'],
   ) {
     this.gpu = gpu;
@@ -65,12 +72,22 @@ export class LoadedModel {
     const gpu = await selfTested(untested);
     const tokenizer = Tokenizer.parse(await readComponent(source, 'tokenizer', options.signal));
     const colours = manifest.components.preview ? await readComponent(source, 'preview', options.signal) : null;
-    const weights = await Weights.load(gpu.device, source, firstComponents(manifest).filter((name) => name !== 'tokenizer' && name !== 'preview'), options);
+    const weights = await Weights.load(
+      gpu.device,
+      source,
+      firstComponents(manifest).filter((name) => name !== 'tokenizer' && name !== 'preview'),
+      options,
+    );
     try {
       const transformer = Transformer.create(gpu, manifest.config, weights);
       const sampler = await Sampler.create(gpu);
       const images = await ImageTokenizer.create(gpu, weights, manifest);
-      return new LoadedModel(gpu, source, { transformer, sampler, tokenizer, images, weights, meanColours: colours }, options.onProgress);
+      return new LoadedModel(
+        gpu,
+        source,
+        { transformer, sampler, tokenizer, images, weights, meanColours: colours },
+        options.onProgress,
+      );
     } catch (error) {
       weights.dispose();
       throw error;
@@ -94,26 +111,42 @@ export class LoadedModel {
 
   /** The left text: `[2] + [special] + ids + [3]`, zero-padded to L; see `buildPrompt`. */
   leftPrompt(text: string, special: string | null): ReturnType<typeof buildPrompt> {
-    return buildPrompt(this.tokenizer, text, { special: this.#special(special), length: this.manifest.config.leftLength });
+    return buildPrompt(this.tokenizer, text, {
+      special: this.#special(special),
+      length: this.manifest.config.leftLength,
+    });
   }
 
   /**
    * `[2] + [special] + ids`, to be continued: no closing 3.
    * @throws RudolphError `bad-input` when it leaves no room for an answer.
    */
-  rightPrompt(template: string, special: string | null): { readonly ids: readonly number[]; readonly textIds: readonly number[] } {
+  rightPrompt(
+    template: string,
+    special: string | null,
+  ): { readonly ids: readonly number[]; readonly textIds: readonly number[] } {
     const { rightLength } = this.manifest.config;
-    const prompt = buildPrompt(this.tokenizer, template, { special: this.#special(special), length: rightLength, close: false });
+    const prompt = buildPrompt(this.tokenizer, template, {
+      special: this.#special(special),
+      length: rightLength,
+      close: false,
+    });
     if (prompt.count + prompt.cut >= rightLength) {
       const taken = prompt.count + prompt.cut;
-      throw new RudolphError('bad-input', `the template takes ${taken} of the right text's ${rightLength} positions and leaves no room for an answer; use a shorter one`);
+      throw new RudolphError(
+        'bad-input',
+        `the template takes ${taken} of the right text's ${rightLength} positions and leaves no room for an answer; use a shorter one`,
+      );
     }
     const ids = prompt.ids.slice(0, prompt.count);
     return { ids, textIds: ids.filter((id) => id > END && id < this.bpeVocabulary) };
   }
 
   /** Image tokens → picture, with the plain decoder where the model has one, else with the DWT decoder. */
-  decodeImage(codes: readonly number[], options: { signal?: AbortSignal; onProgress?: (done: number) => void }): Promise<PlanarImage> {
+  decodeImage(
+    codes: readonly number[],
+    options: { signal?: AbortSignal; onProgress?: (done: number) => void },
+  ): Promise<PlanarImage> {
     return this.images.decode(codes, { ...options, dwt: !this.manifest.components.imageDecoder });
   }
 
@@ -141,7 +174,10 @@ export class LoadedModel {
     this.#disposed = true;
     this.transformer.dispose();
     this.images.dispose();
-    void this.#encoder?.then((encoder) => encoder.dispose(), () => undefined);
+    void this.#encoder?.then(
+      (encoder) => encoder.dispose(),
+      () => undefined,
+    );
     for (const weights of this.#weights) weights.dispose();
   }
 
@@ -164,7 +200,11 @@ export class LoadedModel {
     if (name === null || specialTokens === null) return null;
     const id = specialTokens[name];
     if (id === undefined) {
-      throw new RudolphError('unsupported', `the model has no special token ${name}; it has ${Object.keys(specialTokens).join(', ')}`, { token: name });
+      throw new RudolphError(
+        'unsupported',
+        `the model has no special token ${name}; it has ${Object.keys(specialTokens).join(', ')}`,
+        { token: name },
+      );
     }
     return id;
   }
@@ -173,5 +213,10 @@ export class LoadedModel {
 /** What `LoadedModel.load` reads, in its order: enough to draw. */
 export function firstComponents({ components }: Manifest): ComponentName[] {
   const decoder = (['imageDecoder', 'imageDecoderDwt'] as const).find((name) => components[name]);
-  return ['tokenizer', ...(components.preview ? ['preview' as const] : []), 'transformer', ...(decoder ? [decoder] : [])];
+  return [
+    'tokenizer',
+    ...(components.preview ? ['preview' as const] : []),
+    'transformer',
+    ...(decoder ? [decoder] : []),
+  ];
 }

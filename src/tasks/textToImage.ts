@@ -24,16 +24,29 @@ export async function textToImage(
   const { config } = model.manifest;
   checkSampling(options);
   if (typeof prompt !== 'string' || prompt.trim() === '') {
-    throw new RudolphError('bad-input', 'the prompt is empty: say in Russian what should be drawn, e.g. «кот слева от ёлки»');
+    throw new RudolphError(
+      'bad-input',
+      'the prompt is empty: say in Russian what should be drawn, e.g. «кот слева от ёлки»',
+    );
   }
   const count = options.count ?? 1;
   const seed = options.seed ?? drawSeed();
   const imageTokens = config.imageSide ** 2;
   const left = model.leftPrompt(prompt, options.specialToken === undefined ? 'LT_T2I' : options.specialToken);
-  if (left.cut > 0) onEvent?.({ type: 'notice', message: `the prompt is too long: only its first ${left.count} of ${left.count + left.cut} tokens were used` });
+  if (left.cut > 0)
+    onEvent?.({
+      type: 'notice',
+      message: `the prompt is too long: only its first ${left.count} of ${left.count + left.cut} tokens were used`,
+    });
   onEvent?.({ type: 'progress', stage: 'prompt', done: 0, total: 1 });
 
-  const shape = { prefixes: 1, prefixLength: config.leftLength, sequences: Math.min(count, MOST_CANDIDATES), tailLength: imageTokens, rings: true };
+  const shape = {
+    prefixes: 1,
+    prefixLength: config.leftLength,
+    sequences: Math.min(count, MOST_CANDIDATES),
+    tailLength: imageTokens,
+    rings: true,
+  };
   const together = KeyValueCache.sequencesThatFit(config, shape, model.gpu.device.limits.maxStorageBufferBindingSize);
   const codebooks: number[][] = [];
   for (let first = 0; first < count; first += together) {
@@ -49,7 +62,12 @@ export async function textToImage(
       ...(signal ? { signal } : {}),
       onPrefix: () => onEvent?.({ type: 'progress', stage: 'prompt', done: 1, total: 1 }),
       onTokens: (tokens, known) => {
-        onEvent?.({ type: 'progress', stage: 'tokens', done: first * imageTokens + known * candidates, total: count * imageTokens });
+        onEvent?.({
+          type: 'progress',
+          stage: 'tokens',
+          done: first * imageTokens + known * candidates,
+          total: count * imageTokens,
+        });
         const images = [
           ...codebooks.map((codes) => model.preview(codes, imageTokens)),
           ...tokens.map((codes) => model.preview(codes, known)),
@@ -63,7 +81,8 @@ export async function textToImage(
 
   const images: RgbaImage[] = [];
   for (const [candidate, codes] of codebooks.entries()) {
-    const progress = (part: number): void => onEvent?.({ type: 'progress', stage: 'pictures', done: candidate + part, total: count });
+    const progress = (part: number): void =>
+      onEvent?.({ type: 'progress', stage: 'pictures', done: candidate + part, total: count });
     progress(0);
     const image = toRgba(await model.decodeImage(codes, { onProgress: progress, ...(signal ? { signal } : {}) }));
     images.push(image);
@@ -72,4 +91,3 @@ export async function textToImage(
   onEvent?.({ type: 'progress', stage: 'pictures', done: count, total: count });
   return { images, codebooks, seed };
 }
-

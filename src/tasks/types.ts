@@ -27,7 +27,12 @@ export interface NoticeEvent {
 /** What `textToImage` tells while it works. */
 export type TextToImageEvent =
   | NoticeEvent
-  | { readonly type: 'progress'; readonly stage: 'prompt' | 'tokens' | 'pictures'; readonly done: number; readonly total: number }
+  | {
+      readonly type: 'progress';
+      readonly stage: 'prompt' | 'tokens' | 'pictures';
+      readonly done: number;
+      readonly total: number;
+    }
   /** One pixel a token, d×d, in the mean colour of its code; tokens not drawn yet are transparent. One a candidate. */
   | { readonly type: 'preview'; readonly images: readonly RgbaImage[] }
   /** A finished picture. */
@@ -49,7 +54,12 @@ export interface CaptionOptions extends SamplingOptions {
 
 export type CaptionEvent =
   | NoticeEvent
-  | { readonly type: 'progress'; readonly stage: 'image' | 'prompt' | 'tokens'; readonly done: number; readonly total: number }
+  | {
+      readonly type: 'progress';
+      readonly stage: 'image' | 'prompt' | 'tokens';
+      readonly done: number;
+      readonly total: number;
+    }
   /** The drafts as far as they are written. */
   | { readonly type: 'drafts'; readonly texts: readonly string[] };
 

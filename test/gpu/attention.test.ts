@@ -53,7 +53,11 @@ describe('attention', () => {
     const { hidden } = c;
     const head = hidden / HEADS;
     const layer = c.layerMasks.indexOf(kind);
-    const kernel = await gpu.kernels.get({ name: 'attention', parts: ['cache', 'geometry_standard'], consts: { HEAD: head } });
+    const kernel = await gpu.kernels.get({
+      name: 'attention',
+      parts: ['cache', 'geometry_standard'],
+      consts: { HEAD: head },
+    });
     const results: Float32Array[] = [];
     try {
       for (const position of positions) {
@@ -67,15 +71,26 @@ describe('attention', () => {
         const ring = new Uint32Array(cache.uniform(layer, 1, false))[2]!;
         for (let p = 0; p <= position; p++) {
           const slot = p < shape.prefixLength ? p : shape.prefixLength + ((p - shape.prefixLength) % ring);
-          gpu.device.queue.writeBuffer(cache.keys[layer]!, slot * hidden * 4, data.keys.subarray(p * hidden, (p + 1) * hidden));
-          gpu.device.queue.writeBuffer(cache.values[layer]!, slot * hidden * 4, data.values.subarray(p * hidden, (p + 1) * hidden));
+          gpu.device.queue.writeBuffer(
+            cache.keys[layer]!,
+            slot * hidden * 4,
+            data.keys.subarray(p * hidden, (p + 1) * hidden),
+          );
+          gpu.device.queue.writeBuffer(
+            cache.values[layer]!,
+            slot * hidden * 4,
+            data.values.subarray(p * hidden, (p + 1) * hidden),
+          );
         }
         const out = arena.buffer('out', hidden * 4);
         const side = kind === 'lastConv' ? c.lastConvKernel : c.convKernel;
         const dispatch = kernel.dispatch(arena, {
           params: packParams([HEADS, f32(1 / Math.sqrt(head))]),
           bindings: [
-            arena.uniform('geometry', packParams([LEFT, SIDE, kernelNumber[kind], side, c.masks.rightSeesLeft ? 1 : 0, 0])),
+            arena.uniform(
+              'geometry',
+              packParams([LEFT, SIDE, kernelNumber[kind], side, c.masks.rightSeesLeft ? 1 : 0, 0]),
+            ),
             arena.uniform('cache', cache.uniform(layer, 1, false)),
             arena.upload('state', Uint32Array.of(position, 0, 0, 0, 0, 0, 0, 0)),
             arena.upload('q', data.q),
@@ -102,7 +117,18 @@ describe('attention', () => {
   ] as const)('$kind, heads of $head, against the definition', async ({ kind, kernel, head }) => {
     for (const rightSeesLeft of [true, false]) {
       const c = config(head, kernel, rightSeesLeft);
-      const positions = [0, LEFT - 1, LEFT, LEFT + 1, LEFT + SIDE - 1, LEFT + SIDE, LEFT + 40, LEFT + SIDE * SIDE - 1, LEFT + SIDE * SIDE, LENGTH - 1];
+      const positions = [
+        0,
+        LEFT - 1,
+        LEFT,
+        LEFT + 1,
+        LEFT + SIDE - 1,
+        LEFT + SIDE,
+        LEFT + 40,
+        LEFT + SIDE * SIDE - 1,
+        LEFT + SIDE * SIDE,
+        LENGTH - 1,
+      ];
       const data = {
         q: randomArray(1, c.hidden, 3),
         keys: randomArray(2, LENGTH * c.hidden, 2),
@@ -116,13 +142,26 @@ describe('attention', () => {
       ] as const) {
         const got = await attendAt(c, kind, asked, shape, data);
         asked.forEach((position, n) => {
-          const g = { left: LEFT, side: SIDE, right: RIGHT, kernel: kind === 'lastConv' ? kernel + 2 : kernel, rightSeesLeft };
+          const g = {
+            left: LEFT,
+            side: SIDE,
+            right: RIGHT,
+            kernel: kind === 'lastConv' ? kernel + 2 : kernel,
+            rightSeesLeft,
+          };
           const allowed = allowedKeys(g, kind === 'lastConv' ? 'conv' : kind, position);
           for (let h = 0; h < HEADS; h++) {
-            const slice = (array: Float32Array, p: number): Float32Array => array.subarray(p * c.hidden + h * head, p * c.hidden + (h + 1) * head);
-            const rows = (array: Float32Array): Float32Array[] => Array.from({ length: LENGTH }, (_, p) => slice(array, p));
+            const slice = (array: Float32Array, p: number): Float32Array =>
+              array.subarray(p * c.hidden + h * head, p * c.hidden + (h + 1) * head);
+            const rows = (array: Float32Array): Float32Array[] =>
+              Array.from({ length: LENGTH }, (_, p) => slice(array, p));
             const expected = attend(slice(data.q, 0), rows(data.keys), rows(data.values), allowed);
-            expectClose(got[n]!.subarray(h * head, (h + 1) * head), expected, 2e-5, `position ${position}, head ${h}, prefix ${shape.prefixLength}`);
+            expectClose(
+              got[n]!.subarray(h * head, (h + 1) * head),
+              expected,
+              2e-5,
+              `position ${position}, head ${h}, prefix ${shape.prefixLength}`,
+            );
           }
         });
       }

@@ -60,7 +60,13 @@ describe('generate', { timeout: 300_000 }, () => {
     (await generate(transformer, sampler, { ...WRITE, ...change })).map((tokens) => Array.from(tokens));
 
   /** The class with the largest logit at every position from `first` − 1 on, from one pass over the whole sequence without a cache. */
-  async function greedy(ids: readonly number[], first: number, count: number, offset: number, classes: number): Promise<number[]> {
+  async function greedy(
+    ids: readonly number[],
+    first: number,
+    count: number,
+    offset: number,
+    classes: number,
+  ): Promise<number[]> {
     const { logits } = await forward(transformer, [ids]);
     const width = SMALL.textVocabulary + SMALL.imageVocabulary;
     return Array.from({ length: count }, (_, n) => {
@@ -73,7 +79,9 @@ describe('generate', { timeout: 300_000 }, () => {
   test('steps with rings and a shared prefix agree with one pass without a cache: pictures', async () => {
     const [tokens] = await draw({ sampling: { ...DRAW.sampling, topK: 1 }, candidates: 1 });
     expect(tokens).toHaveLength(IMAGE_TOKENS);
-    expect(await greedy([...LEFT, ...tokens!], SMALL.leftLength, IMAGE_TOKENS, SMALL.textVocabulary, DRAW.classes)).toEqual(tokens);
+    expect(
+      await greedy([...LEFT, ...tokens!], SMALL.leftLength, IMAGE_TOKENS, SMALL.textVocabulary, DRAW.classes),
+    ).toEqual(tokens);
   });
 
   test('the same for texts, which end with 3 and zeros', async () => {
@@ -112,7 +120,10 @@ describe('generate', { timeout: 300_000 }, () => {
     const expected = kind === 'picture' ? await draw() : await write();
     const map = GPUBuffer.prototype.mapAsync;
     let held = 0;
-    vi.spyOn(GPUBuffer.prototype, 'mapAsync').mockImplementation(function (this: GPUBuffer, ...args: Parameters<typeof map>) {
+    vi.spyOn(GPUBuffer.prototype, 'mapAsync').mockImplementation(function (
+      this: GPUBuffer,
+      ...args: Parameters<typeof map>
+    ) {
       if (!this.label.startsWith('token tap')) return map.apply(this, args);
       held++;
       return new Promise<undefined>(() => undefined);
@@ -128,16 +139,27 @@ describe('generate', { timeout: 300_000 }, () => {
     let passes = 0;
     const begin = GPUCommandEncoder.prototype.beginComputePass;
     const dispatch = GPUComputePassEncoder.prototype.dispatchWorkgroups;
-    vi.spyOn(GPUCommandEncoder.prototype, 'beginComputePass').mockImplementation(function (this: GPUCommandEncoder, ...args) {
+    vi.spyOn(GPUCommandEncoder.prototype, 'beginComputePass').mockImplementation(function (
+      this: GPUCommandEncoder,
+      ...args
+    ) {
       passes++;
       return begin.apply(this, args);
     });
     let dispatches = 0;
-    vi.spyOn(GPUComputePassEncoder.prototype, 'dispatchWorkgroups').mockImplementation(function (this: GPUComputePassEncoder, ...args) {
+    vi.spyOn(GPUComputePassEncoder.prototype, 'dispatchWorkgroups').mockImplementation(function (
+      this: GPUComputePassEncoder,
+      ...args
+    ) {
       dispatches++;
       return dispatch.apply(this, args);
     });
-    for (const name of ['createBuffer', 'createBindGroup', 'createComputePipelineAsync', 'createShaderModule'] as const) {
+    for (const name of [
+      'createBuffer',
+      'createBindGroup',
+      'createComputePipelineAsync',
+      'createShaderModule',
+    ] as const) {
       const original = GPUDevice.prototype[name] as (...args: unknown[]) => unknown;
       vi.spyOn(GPUDevice.prototype, name).mockImplementation(function (this: GPUDevice, ...args: unknown[]) {
         if (passes > 0) created.push(name);
@@ -175,7 +197,11 @@ test('values that are no numbers are reported, not drawn', async () => {
   const gpu = await openGpu({ variants: 'base' });
   const weights = await Weights.load(gpu.device, await randomModel(SMALL), ['transformer']);
   const transformer = Transformer.create(gpu, SMALL, weights);
-  gpu.device.queue.writeBuffer(weights.tensor('image_logits.bias').buffer, 0, new Float32Array(SMALL.imageVocabulary).fill(NaN));
+  gpu.device.queue.writeBuffer(
+    weights.tensor('image_logits.bias').buffer,
+    0,
+    new Float32Array(SMALL.imageVocabulary).fill(NaN),
+  );
   await expect(generate(transformer, await Sampler.create(gpu), DRAW)).rejects.toThrow('values that are no numbers');
   gpu.dispose();
 });
@@ -185,11 +211,14 @@ describe('masks that are not standard', () => {
     const gpu = await openGpu({ variants: 'base' });
     const length = sequenceLength(SMALL);
     const words = Math.ceil(length / 32);
-    const bits = (sees: (kind: (typeof MASK_KINDS)[number], query: number, key: number) => boolean): Record<string, Uint32Array> =>
+    const bits = (
+      sees: (kind: (typeof MASK_KINDS)[number], query: number, key: number) => boolean,
+    ): Record<string, Uint32Array> =>
       Object.fromEntries(
         MASK_KINDS.map((kind) => {
           const mask = new Uint32Array(length * words);
-          for (let q = 0; q < length; q++) for (let k = 0; k <= q; k++) if (sees(kind, q, k)) mask[q * words + (k >>> 5)]! |= 1 << (k & 31);
+          for (let q = 0; q < length; q++)
+            for (let k = 0; k <= q; k++) if (sees(kind, q, k)) mask[q * words + (k >>> 5)]! |= 1 << (k & 31);
           return [kind, mask];
         }),
       );
@@ -205,13 +234,32 @@ describe('masks that are not standard', () => {
     };
     const bitset: ModelConfig = { ...SMALL, masks: { form: 'bitset', rightSeesLeft: true } };
     const standard = await logits(SMALL);
-    expectClose(await logits(bitset, bits((kind, q, k) => allowed(SMALL, kind, q, k))), standard, 1e-3, 'bitset masks');
-    const causal = await logits(bitset, bits(() => true));
+    expectClose(
+      await logits(
+        bitset,
+        bits((kind, q, k) => allowed(SMALL, kind, q, k)),
+      ),
+      standard,
+      1e-3,
+      'bitset masks',
+    );
+    const causal = await logits(
+      bitset,
+      bits(() => true),
+    );
     expect(Math.max(...causal.map((value, i) => Math.abs(value - standard[i]!)))).toBeGreaterThan(0.1);
     // 350M_v1: right text does not see left text
     const v1: ModelConfig = { ...SMALL, masks: { form: 'standard', rightSeesLeft: false } };
     const blind = await logits(v1);
-    expectClose(await logits(bitset, bits((kind, q, k) => allowed(SMALL, kind, q, k, false))), blind, 1e-3, 'masks of 350M_v1');
+    expectClose(
+      await logits(
+        bitset,
+        bits((kind, q, k) => allowed(SMALL, kind, q, k, false)),
+      ),
+      blind,
+      1e-3,
+      'masks of 350M_v1',
+    );
     expect(Math.max(...blind.map((value, i) => Math.abs(value - standard[i]!)))).toBeGreaterThan(0.1);
     gpu.dispose();
   });

@@ -32,7 +32,13 @@ describe.each(await testVariants())('matvec and matmul, $name', ({ variants }) =
     try {
       const x = randomArray(1, rows * inputs);
       const bias = randomArray(2, columns);
-      const { tensor: weight, rounded } = uploadMatrix(arena, 'weight', randomArray(3, columns * inputs), columns, inputs);
+      const { tensor: weight, rounded } = uploadMatrix(
+        arena,
+        'weight',
+        randomArray(3, columns * inputs),
+        columns,
+        inputs,
+      );
       for (const output of ['plain', 'gelu'] as const) {
         const y = arena.buffer('y', rows * columns * 4);
         const dispatches = await recordLinear(gpu, arena, {
@@ -46,7 +52,12 @@ describe.each(await testVariants())('matvec and matmul, $name', ({ variants }) =
         });
         const expected = linear(x, rows, rounded, bias, inputs);
         // f32 sums of K products in −1…1 against f64: about √K · 6e-8, with room for another order.
-        expectClose(await runAndRead(gpu, dispatches, y, rows * columns), output === 'gelu' ? expected.map(gelu) : expected, 2e-5, output);
+        expectClose(
+          await runAndRead(gpu, dispatches, y, rows * columns),
+          output === 'gelu' ? expected.map(gelu) : expected,
+          2e-5,
+          output,
+        );
       }
     } finally {
       arena.dispose();
@@ -57,8 +68,18 @@ describe.each(await testVariants())('matvec and matmul, $name', ({ variants }) =
     const arena = new Arena(gpu.device);
     const { tensor: weight } = uploadMatrix(arena, 'weight', randomArray(3, 12 * 4), 4, 12);
     const bias = uploadVector(arena, 'bias', randomArray(2, 4));
-    const spec = { label: 'odd', x: arena.buffer('x', 64), rows: 1, weight, bias, output: 'plain' as const, outputBindings: [] };
-    await expect(recordLinear(gpu, arena, spec)).rejects.toThrow('odd: x of 64 bytes as [1, 12], row stride 16; K must be a multiple of 8');
+    const spec = {
+      label: 'odd',
+      x: arena.buffer('x', 64),
+      rows: 1,
+      weight,
+      bias,
+      output: 'plain' as const,
+      outputBindings: [],
+    };
+    await expect(recordLinear(gpu, arena, spec)).rejects.toThrow(
+      'odd: x of 64 bytes as [1, 12], row stride 16; K must be a multiple of 8',
+    );
     arena.dispose();
   });
 });

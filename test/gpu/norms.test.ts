@@ -33,18 +33,33 @@ describe('layer_norm and residual_norm', () => {
       });
       const got = await runAndRead(gpu, [dispatch], y, 2 * width);
       for (const r of [0, 1]) {
-        expectClose(row(got, r), layerNorm(row(x, 1 + 2 * r), row(norms, 4), row(norms, 5)), 2e-4, `layer_norm of row ${1 + 2 * r}`);
+        expectClose(
+          row(got, r),
+          layerNorm(row(x, 1 + 2 * r), row(norms, 4), row(norms, 5)),
+          2e-4,
+          `layer_norm of row ${1 + 2 * r}`,
+        );
       }
 
       const limit = 0.5;
       const branch = randomArray(3, ROWS * width);
       const residual = randomArray(4, ROWS * width, 3);
       const xBuffer = arena.upload('residual', residual);
-      const fused = await gpu.kernels.get({ name: 'residual_norm', parts: ['sum_workgroup'], constants: { WIDTH: width } });
+      const fused = await gpu.kernels.get({
+        name: 'residual_norm',
+        parts: ['sum_workgroup'],
+        constants: { WIDTH: width },
+      });
       const normsB = randomArray(5, 4 * width);
       const fusedDispatch = fused.dispatch(arena, {
         params: packParams([2, 0, f32(1e-5), f32(limit)]),
-        bindings: [arena.upload('branch', branch), arena.upload('norms a', norms), arena.upload('norms b', normsB), xBuffer, y],
+        bindings: [
+          arena.upload('branch', branch),
+          arena.upload('norms a', norms),
+          arena.upload('norms b', normsB),
+          xBuffer,
+          y,
+        ],
         workgroups: [ROWS],
       });
       const gotY = await runAndRead(gpu, [fusedDispatch], y, ROWS * width);

@@ -31,7 +31,9 @@ describe('self-test', { timeout: 180_000 }, () => {
     expect(fallback.variants.f16).toBe(false);
     await expect(selfTested(broken(gpu, 'weights_fp16'))).rejects.toMatchObject({
       code: 'self-test',
-      message: expect.stringMatching(/computes wrongly \(matvec \+ .*, 1 rows, first run: [-\d.e]+ instead of [-\d.]+ at 0\)/) as string,
+      message: expect.stringMatching(
+        /computes wrongly \(matvec \+ .*, 1 rows, first run: [-\d.e]+ instead of [-\d.]+ at 0\)/,
+      ) as string,
     });
     gpu.dispose();
   });

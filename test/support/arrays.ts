@@ -23,7 +23,13 @@ export function halfValue(bits: number): number {
 }
 
 /** Uploads a matrix as fp16 rows padded to 8; also returns the rounded values, which a twin has to use. */
-export function uploadMatrix(arena: Arena, name: string, values: Float32Array, rows: number, columns: number): { tensor: GpuTensor; rounded: Float32Array } {
+export function uploadMatrix(
+  arena: Arena,
+  name: string,
+  values: Float32Array,
+  rows: number,
+  columns: number,
+): { tensor: GpuTensor; rounded: Float32Array } {
   const rowStride = Math.ceil(columns / 8) * 8;
   const bits = new Uint16Array(rows * rowStride);
   const rounded = new Float32Array(rows * columns);
@@ -34,16 +40,29 @@ export function uploadMatrix(arena: Arena, name: string, values: Float32Array, r
       rounded[r * columns + c] = halfValue(half);
     }
   }
-  return { tensor: { name, dtype: 'f16', shape: [rows, columns], rowStride, buffer: arena.upload(name, bits) }, rounded };
+  return {
+    tensor: { name, dtype: 'f16', shape: [rows, columns], rowStride, buffer: arena.upload(name, bits) },
+    rounded,
+  };
 }
 
 /** Uploads a vector or a table as f32. */
-export function uploadVector(arena: Arena, name: string, values: Float32Array<ArrayBuffer>, shape: readonly number[] = [values.length]): GpuTensor {
+export function uploadVector(
+  arena: Arena,
+  name: string,
+  values: Float32Array<ArrayBuffer>,
+  shape: readonly number[] = [values.length],
+): GpuTensor {
   return { name, dtype: 'f32', shape, rowStride: shape.at(-1)!, buffer: arena.upload(name, values) };
 }
 
 /** Runs dispatches and reads a buffer of f32 back. */
-export async function runAndRead(gpu: Gpu, dispatches: readonly Dispatch[], buffer: GPUBuffer, length: number): Promise<Float32Array<ArrayBuffer>> {
+export async function runAndRead(
+  gpu: Gpu,
+  dispatches: readonly Dispatch[],
+  buffer: GPUBuffer,
+  length: number,
+): Promise<Float32Array<ArrayBuffer>> {
   const runner = new Runner(gpu.device);
   await runner.run(dispatches);
   await runner.idle();

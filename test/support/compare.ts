@@ -21,9 +21,17 @@ export function difference(actual: ArrayLike<number>, expected: ArrayLike<number
 }
 
 /** Fails with index, both values and the largest difference unless all values agree within `tolerance`, which is returned. */
-export function expectClose(actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number, what: string): number {
+export function expectClose(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  tolerance: number,
+  what: string,
+): number {
   const { largest, index } = difference(actual, expected);
-  expect(largest, `${what}: largest difference at ${index}: ${actual[index]} instead of ${expected[index]}`).toBeLessThanOrEqual(tolerance);
+  expect(
+    largest,
+    `${what}: largest difference at ${index}: ${actual[index]} instead of ${expected[index]}`,
+  ).toBeLessThanOrEqual(tolerance);
   return largest;
 }
 

@@ -24,9 +24,15 @@ export const SMALL: ModelConfig = {
 };
 
 /** A transformer with random weights as a model in memory; no tokenizer, no image tokenizer. `masks` are bitsets by kind. */
-export async function randomModel(config: ModelConfig, seed = 1, masks: Readonly<Record<string, Uint32Array>> = {}): Promise<ModelSource> {
+export async function randomModel(
+  config: ModelConfig,
+  seed = 1,
+  masks: Readonly<Record<string, Uint32Array>> = {},
+): Promise<ModelSource> {
   const files = new Map<string, Uint8Array<ArrayBuffer>>();
-  const sink = { write: async (file: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> => void files.set(file, bytes) };
+  const sink = {
+    write: async (file: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> => void files.set(file, bytes),
+  };
   // Small shards, so that tensors cross borders.
   const writer = new ShardWriter('transformer', sink, 64 * 1024);
   let next = seed * 1000;
@@ -40,7 +46,13 @@ export async function randomModel(config: ModelConfig, seed = 1, masks: Readonly
   };
   const vector = async (name: string, shape: readonly number[], scale: number, offset = 0): Promise<void> => {
     await writer.begin(name, 'f32', shape);
-    await writer.append(randomArray(next++, shape.reduce((a, b) => a * b, 1), scale).map((value) => value + offset));
+    await writer.append(
+      randomArray(
+        next++,
+        shape.reduce((a, b) => a * b, 1),
+        scale,
+      ).map((value) => value + offset),
+    );
   };
   const { hidden, textVocabulary, imageVocabulary, leftLength, rightLength, imageSide } = config;
   await matrix('text_embeddings', textVocabulary, hidden, 1);

@@ -1,7 +1,13 @@
 /** Plain-loop twins of the transformer's kernels: slow, in double precision, meant to be read beside the WGSL. */
 
 /** y[r, n] = Σ_k x[r, k] · weight[n, k] + bias[n] */
-export function linear(x: ArrayLike<number>, rows: number, weight: ArrayLike<number>, bias: ArrayLike<number>, inputs: number): Float64Array {
+export function linear(
+  x: ArrayLike<number>,
+  rows: number,
+  weight: ArrayLike<number>,
+  bias: ArrayLike<number>,
+  inputs: number,
+): Float64Array {
   const columns = bias.length;
   const y = new Float64Array(rows * columns);
   for (let r = 0; r < rows; r++) {
@@ -26,7 +32,10 @@ export function layerNorm(x: ArrayLike<number>, gain: ArrayLike<number>, bias: A
   for (let k = 0; k < n; k++) mean += x[k]! / n;
   let variance = 0;
   for (let k = 0; k < n; k++) variance += (x[k]! - mean) ** 2 / n;
-  return Float64Array.from({ length: n }, (_, k) => ((x[k]! - mean) / Math.sqrt(variance + 1e-5)) * gain[k]! + bias[k]!);
+  return Float64Array.from(
+    { length: n },
+    (_, k) => ((x[k]! - mean) / Math.sqrt(variance + 1e-5)) * gain[k]! + bias[k]!,
+  );
 }
 
 /** softmax(q · k / √width) · v over the allowed positions, for one query and head; keys and values are [position][width]. */
