@@ -37,6 +37,7 @@ export default defineConfig({
         optimizeDeps: { exclude: ['webgpu', '@sparticuz/chromium', 'sharp'], include: ['comlink', 'idb-keyval'] },
         test: {
           name: 'browser',
+          globalSetup: 'test/support/tinyWebModel.ts',
           sequence: { groupOrder: 1 }, // one project after the other: they would fight for the cores
           include: [BOTH, BROWSER_ONLY],
           exclude: [NODE_ONLY, E2E],
