@@ -12,12 +12,24 @@ const CASES = 53;
 
 const variantSets = await testVariants();
 
-describe('parity with upstream on tiny-a', { timeout: 300_000 }, () => {
+describe('parity with upstream', { timeout: 300_000 }, () => {
   test.each(variantSets)("this machine's adapter, $name", async ({ variants }) => {
     const lines: string[] = [];
     const report = await runParity(BUNDLE, { variants, print: (line) => lines.push(line), signal: new AbortController().signal });
     expect(lines.filter((line) => line.startsWith('FAIL'))).toEqual([]);
     expect(report).toMatchObject({ passed: CASES, failed: 0 });
+  });
+
+  test('odd shapes: 3 heads of 40, 6 layers, no special tokens, masks of 350M_v1', async () => {
+    const lines: string[] = [];
+    const signal = new AbortController().signal;
+    const report = await runParity('test/fixtures/tiny-b', {
+      variants: 'base',
+      print: (line) => lines.push(line),
+      signal,
+    });
+    expect(lines.filter((line) => line.startsWith('FAIL'))).toEqual([]);
+    expect(report).toMatchObject({ passed: 14, failed: 0 });
   });
 
   test('SwiftShader, by the command itself', async () => {
