@@ -1,0 +1,94 @@
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { extname, join, normalize } from 'node:path';
+import { build } from 'vite';
+
+/** Nothing from anywhere else, no inline code, no eval. */
+const POLICY =
+  "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'none'";
+
+const TYPES: Record<string, string> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.svg': 'image/svg+xml',
+  '.json': 'application/json',
+  '.woff2': 'font/woff2',
+};
+
+/** What the host does instead of sending a model's file. */
+export type Fault = 'missing' | 'html' | 'damaged' | 'down' | 'slow';
+
+/** The built page behind a strict Content-Security-Policy, and models that can be made to fail. */
+export interface Site {
+  /** Of the page, with `?model=` of the model at `models/<name>/`. */
+  address(model: string): string;
+  /** Serves files at `models/<name>/`; replaces what was there. */
+  setModel(name: string, files: ReadonlyMap<string, Uint8Array>): void;
+  /** Every file of all models, or one, fails from now on. */
+  fail(fault: Fault | null, file?: string): void;
+  /** The models' files asked for since the last call. */
+  takeRequests(): string[];
+  close(): Promise<void>;
+}
+
+/** Builds the page as `npm run build:site` does, and serves it. */
+export async function serveSite(): Promise<Site> {
+  const folder = mkdtempSync(join(tmpdir(), 'rudolph-site-'));
+  await build({ configFile: 'vite.config.ts', logLevel: 'warn', build: { outDir: folder, emptyOutDir: true } });
+  const models = new Map<string, ReadonlyMap<string, Uint8Array>>();
+  let requests: string[] = [];
+  let fault: Fault | null = null;
+  let faulty: string | undefined;
+
+  const server = createServer((request, response) => {
+    const path = decodeURIComponent(new URL(request.url!, 'http://x').pathname);
+    const model = /^\/models\/([^/]+)\/([^/]+)$/.exec(path);
+    const bytes = model ? models.get(model[1]!)?.get(model[2]!) : undefined;
+    if (bytes) {
+      const file = model![2]!;
+      requests.push(file);
+      const now = faulty === undefined || faulty === file ? fault : null;
+      if (now === 'down') return void request.socket.destroy();
+      if (now === 'missing') return void response.writeHead(404).end();
+      if (now === 'html') return void response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html>');
+      const body = now === 'damaged' ? bytes.map((byte, i) => (i === 5 ? byte ^ 255 : byte)) : bytes;
+      response.writeHead(200, { 'content-length': body.byteLength });
+      if (now === 'slow') return void response.write(body.subarray(0, body.byteLength >> 1)); // and no more
+      return void response.end(body);
+    }
+    try {
+      const file = join(folder, normalize(path === '/' ? '/index.html' : path));
+      if (!statSync(file).isFile()) throw new Error('no file');
+      response
+        .writeHead(200, {
+          'content-type': TYPES[extname(file)] ?? 'application/octet-stream',
+          'content-security-policy': POLICY,
+        })
+        .end(readFileSync(file));
+    } catch {
+      response.writeHead(404, { 'content-type': 'text/plain' }).end('not found');
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, 'localhost', resolve));
+  const { port } = server.address() as { port: number };
+  return {
+    address: (model) => `http://localhost:${port}/?model=models/${model}/`,
+    setModel: (name, files) => void models.set(name, files),
+    fail: (what, file) => {
+      fault = what;
+      faulty = file;
+    },
+    takeRequests: () => {
+      const taken = requests;
+      requests = [];
+      return taken;
+    },
+    close: async () => {
+      server.closeAllConnections();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
