@@ -18,6 +18,7 @@ export class Connection {
   readonly #worker: Worker;
   readonly #api: Remote<WorkerApi>;
   readonly #waiting = new Set<(error: unknown) => void>();
+  readonly #watch = new AbortController();
   #closed: unknown = null;
   #lastId = 0;
 
@@ -36,6 +37,7 @@ export class Connection {
     this.#worker.addEventListener('messageerror', () => {
       this.#close(new RudolphError('worker', 'a message of the worker could not be read; load the model again'));
     });
+    void this.#watchDeath();
   }
 
   load(
@@ -84,6 +86,25 @@ export class Connection {
     return this.#call<null>(() => this.#api.deleteModel(url));
   }
 
+  /** A worker that the browser kills sends no event; but a Web Lock that it held becomes free. */
+  async #watchDeath(): Promise<void> {
+    const locks = globalThis.navigator?.locks;
+    if (!locks) return;
+    const name = `rudolph-web worker ${crypto.randomUUID()}`;
+    try {
+      if (!(await this.#api.holdLock(name))) return;
+      await locks.request(name, { signal: this.#watch.signal }, () => undefined);
+    } catch {
+      return; // no locks here (sandboxed frame), or disposed of meanwhile
+    }
+    this.#close(
+      new RudolphError(
+        'worker',
+        'the browser ended the worker, most likely for want of memory: close other tabs and load the model again',
+      ),
+    );
+  }
+
   /** Ends the worker; what still waits rejects with `reason`. */
   dispose(reason: unknown): void {
     if (this.#closed !== null) return;
@@ -121,6 +142,7 @@ export class Connection {
   }
 
   #terminate(): void {
+    this.#watch.abort();
     this.#api[releaseProxy]();
     this.#worker.terminate();
   }

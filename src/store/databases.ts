@@ -52,6 +52,13 @@ export function allShards(manifest: Manifest): { readonly sha256: string; readon
   return Object.values(manifest.components).flatMap((component) => component?.shards ?? []);
 }
 
+/** Removes those of some shards that no stored manifest names, be it of a version that this library cannot read. */
+export async function removeUnused(databases: Databases, shards: readonly string[]): Promise<void> {
+  const texts = (await manifestEntries(databases)).map(([, { text }]) => text);
+  const unused = shards.filter((sha256) => !texts.some((text) => text.includes(sha256)));
+  await Promise.all(unused.map((sha256) => removeShard(databases, sha256)));
+}
+
 /** Whether a failed write means that the disk or the quota is full. */
 export function isQuotaError(error: unknown): boolean {
   return error instanceof Error && (error.name === 'QuotaExceededError' || /quota/i.test(error.message));

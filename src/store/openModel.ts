@@ -1,7 +1,15 @@
 import { RudolphError } from '../errors';
 import { type Manifest, MANIFEST_FILE } from '../format/manifest';
 import { parseManifest } from '../format/parseManifest';
-import { allShards, type Databases, openDatabases, readManifest, shardKeys, writeManifest } from './databases';
+import {
+  allShards,
+  type Databases,
+  openDatabases,
+  readManifest,
+  removeUnused,
+  shardKeys,
+  writeManifest,
+} from './databases';
 import { downloadText } from './download';
 import { StoredModel, type StoredModelOptions } from './storedModel';
 
@@ -40,6 +48,8 @@ export async function openModel(url: string, options: OpenModelOptions = {}): Pr
   if (databases) {
     try {
       await writeManifest(databases, address, { text, openedAt: Date.now() });
+      // A new version of the model: what only the old one used would stay for ever.
+      if (stored && stored.text !== text) await removeUnused(databases, stored.text.match(/\b[0-9a-f]{64}\b/g) ?? []);
       keeps = await hasRoom(databases, manifest, options);
     } catch {
       keeps = false;

@@ -4,8 +4,9 @@ import {
   type Databases,
   manifestEntries,
   openDatabases,
+  readManifest,
   removeManifest,
-  removeShard,
+  removeUnused,
   shardKeys,
 } from './databases';
 import { manifestUrl } from './openModel';
@@ -44,17 +45,9 @@ export async function listModels(databases: Databases | null = openDatabases()):
 export async function deleteModel(url: string, databases: Databases | null = openDatabases()): Promise<void> {
   if (!databases) return;
   const address = manifestUrl(url, typeof location === 'undefined' ? undefined : location.href);
-  const manifests = await readable(databases);
-  const used = new Set(
-    manifests
-      .filter((other) => other.url !== address)
-      .flatMap(({ manifest }) => allShards(manifest).map((shard) => shard.sha256)),
-  );
-  const own = manifests
-    .filter((other) => other.url === address)
-    .flatMap(({ manifest }) => allShards(manifest).map((shard) => shard.sha256));
+  const stored = await readManifest(databases, address);
   await removeManifest(databases, address);
-  await Promise.all(own.filter((sha256) => !used.has(sha256)).map((sha256) => removeShard(databases, sha256)));
+  await removeUnused(databases, stored?.text.match(/\b[0-9a-f]{64}\b/g) ?? []);
 }
 
 async function readable(databases: Databases) {

@@ -94,6 +94,8 @@ export interface WorkerApi {
   ): Promise<Reply<TaskTypes[T]['result']>>;
   /** Also ends a task that still waits. Without effect on one that is over. */
   abort(id: number): void;
+  /** Takes a Web Lock for as long as the worker lives. False where there are none. */
+  holdLock(name: string): Promise<boolean>;
   dispose(): Promise<void>;
   listModels(): Promise<Reply<readonly StoredModel[]>>;
   deleteModel(url: string): Promise<Reply<null>>;

@@ -122,6 +122,18 @@ export class WorkerHost implements WorkerApi {
     this.#loaded = null;
   }
 
+  async holdLock(name: string): Promise<boolean> {
+    if (!navigator.locks) return false;
+    await new Promise<void>((resolve, reject) => {
+      const hold = (): Promise<never> => {
+        resolve();
+        return new Promise(() => undefined);
+      };
+      navigator.locks.request(name, hold).catch(reject);
+    });
+    return true;
+  }
+
   listModels(): ReturnType<WorkerApi['listModels']> {
     return reply(() => listModels());
   }

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { memorySource } from '../../src/format/byteSource';
 import { readSafetensorsIndex } from '../../src/format/safetensors';
 import {
@@ -163,14 +163,38 @@ describe('caption', () => {
   });
 });
 
+describe('a worker that fails', () => {
+  const Real = globalThis.Worker;
+  /** Starts another script in the worker's place. */
+  function startInstead(script: string): void {
+    globalThis.Worker = class extends Real {
+      constructor() {
+        super(script, { type: 'module' });
+      }
+    };
+  }
+  afterEach(() => {
+    globalThis.Worker = Real;
+  });
+
+  it('says that its script did not load', async () => {
+    startInstead('/no/such/worker.js');
+    await expect(Rudolph.load(URL_OF_MODEL)).rejects.toMatchObject({ name: 'RudolphError', code: 'worker' });
+  });
+
+  it('passes on what it died of', async () => {
+    startInstead(URL.createObjectURL(new Blob(['setTimeout(() => { throw new Error("out of luck") }, 50)'])));
+    const loading = Rudolph.load(URL_OF_MODEL);
+    await expect(loading).rejects.toMatchObject({ code: 'worker', message: expect.stringContaining('out of luck') });
+  });
+});
+
 describe('dispose', () => {
   it('rejects what still runs, and every later call', async () => {
     const other = await Rudolph.load(URL_OF_MODEL);
     const task = other.textToImage('кот');
-    const rejected = expect(task).rejects.toMatchObject({ name: 'AbortError' });
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    other.dispose();
-    await rejected;
+    setTimeout(() => other.dispose(), 20);
+    await expect(task).rejects.toMatchObject({ name: 'AbortError', message: expect.stringContaining('disposed of') });
     await expect(other.textToImage('кот')).rejects.toThrow('disposed of');
   });
 });

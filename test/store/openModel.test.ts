@@ -1,3 +1,4 @@
+// oxlint-disable-next-line import/no-unassigned-import -- it defines indexedDB
 import 'fake-indexeddb/auto';
 import { createStore } from 'idb-keyval';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
