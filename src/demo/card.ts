@@ -65,8 +65,10 @@ export class Card {
     this.#frame.append(canvas);
     this.root.dataset['state'] = 'done';
     const save = button('save', () => t().save);
+    say(save, () => t().saveLabel(this.#number), 'aria-label');
     save.addEventListener('click', () => void this.#save(image, seed));
     const describe = button('describe', () => t().describe);
+    say(describe, () => t().describeLabel(this.#number), 'aria-label');
     describe.addEventListener('click', () => this.#actions.describe(image));
     this.#foot.replaceChildren(element('div', { className: 'card-actions' }, save, describe));
   }

@@ -28,11 +28,9 @@ export function byId<E extends HTMLElement>(id: string): E {
 const ICONS = {
   save: 'M12 4v11m0 0 4.5-4.5M12 15l-4.5-4.5M5 19.5h14',
   describe: 'M4 6.5h16M4 12h16M4 17.5h9',
-  seed: 'M5 8.5 12 4.5l7 4v7.5l-7 4-7-4zM5 8.5l7 4m0 0 7-4m-7 4V20',
-  repeat: 'M4.5 12a7.5 7.5 0 0 1 13-5.1L20 9.5M20 4.5v5h-5M19.5 12a7.5 7.5 0 0 1-13 5.1L4 14.5M4 19.5v-5h5',
+  seed: 'M8 4.5h8a3.5 3.5 0 0 1 3.5 3.5v8a3.5 3.5 0 0 1-3.5 3.5H8A3.5 3.5 0 0 1 4.5 16V8A3.5 3.5 0 0 1 8 4.5M9 9h.01M15 9h.01M12 12h.01M9 15h.01M15 15h.01',
   draw: 'M4.5 19.5l1-4.5L16 4.5l3.5 3.5L9 18.5zM13.5 7l3.5 3.5',
   close: 'M6 6l12 12M18 6 6 18',
-  picture: 'M4 5h16v14H4zM4 16l5-5 4 4 2.5-2.5L20 17M15.5 9.5h.01',
 } as const;
 export type IconName = keyof typeof ICONS;
 

@@ -91,6 +91,6 @@ export class Model {
 
   #set(state: LoadState): void {
     this.#state = state;
-    for (const listener of [...this.#listeners]) listener(state);
+    for (const listener of this.#listeners) listener(state);
   }
 }

@@ -74,9 +74,22 @@ function loadingSentence(
   return bytes(bytesText(progress.loadedBytes), bytesText(progress.totalBytes), progress.fromCache);
 }
 
+/** Browsers give lower-case identifiers. */
+const SPELLING: Readonly<Record<string, string>> = {
+  amd: 'AMD',
+  apple: 'Apple',
+  arm: 'Arm',
+  google: 'Google',
+  intel: 'Intel',
+  nvidia: 'NVIDIA',
+  qualcomm: 'Qualcomm',
+  samsung: 'Samsung',
+  swiftshader: 'SwiftShader',
+};
+
 function adapterName(adapter: AdapterDescription): string {
   const { vendor, architecture, device, description, software } = adapter;
-  const names = description && description.length <= 40 ? [description] : [vendor, architecture || device];
-  const name = names.filter(Boolean).join(' ') || t().unnamedAdapter;
+  const names = [vendor, architecture || device].map((part) => SPELLING[part] ?? part);
+  const name = names.filter(Boolean).join(' ') || description || t().unnamedAdapter;
   return software ? t().softwareAdapter(name) : name;
 }
