@@ -182,10 +182,23 @@ describe('a worker that fails', () => {
     await expect(Rudolph.load(URL_OF_MODEL)).rejects.toMatchObject({ name: 'RudolphError', code: 'worker' });
   });
 
+  const blobUrl = (code: string): string => URL.createObjectURL(new Blob([code], { type: 'text/javascript' }));
+
   it('passes on what it died of', async () => {
-    startInstead(URL.createObjectURL(new Blob(['setTimeout(() => { throw new Error("out of luck") }, 50)'])));
-    const loading = Rudolph.load(URL_OF_MODEL);
-    await expect(loading).rejects.toMatchObject({ code: 'worker', message: expect.stringContaining('out of luck') });
+    startInstead(blobUrl('setTimeout(() => { throw new Error("out of luck") }, 50)'));
+    await expect(Rudolph.load(URL_OF_MODEL)).rejects.toMatchObject({
+      code: 'worker',
+      message: expect.stringContaining('out of luck'),
+    });
+  });
+
+  it('is noticed even when it dies without a word', async () => {
+    const real = new URL('/src/worker/worker.ts?worker_file&type=module', location.href).href;
+    startInstead(blobUrl(`import ${JSON.stringify(real)}; setTimeout(() => close(), 300)`));
+    await expect(Rudolph.load(URL_OF_MODEL)).rejects.toMatchObject({
+      code: 'worker',
+      message: expect.stringContaining('ended the worker'),
+    });
   });
 });
 
