@@ -1,6 +1,6 @@
 import type { Arena } from '../gpu/buffers';
 import type { Gpu } from '../gpu/device';
-import { packParams, type Binding, type Dispatch } from '../gpu/kernel';
+import { packParams, type Binding, type Dispatch, type KernelSpec } from '../gpu/kernel';
 import type { GpuTensor } from './weights';
 
 /** Rows up to which `matvec` keeps every row in registers; beyond, `matmul` tiles. */
@@ -25,7 +25,7 @@ export interface LinearSpec {
 }
 
 /**
- * Records y = x · weightᵀ + bias: `matvec` for up to 8 rows, tiles beyond, split along the columns when one dispatch
+ * Records y = x · weightᵀ + bias: `matvec` for up to 8 rows, `matmul` beyond, split along the columns when one dispatch
  * would take too long.
  */
 export async function recordLinear(gpu: Gpu, arena: Arena, spec: LinearSpec): Promise<Dispatch[]> {
@@ -44,19 +44,9 @@ export async function recordLinear(gpu: Gpu, arena: Arena, spec: LinearSpec): Pr
   }
   const weights = gpu.variants.f16 ? 'weights_f16' : 'weights_fp16';
   const parts = [weights, ...(spec.output === 'qkv' ? ['cache'] : []), `output_${spec.output}`];
-  const few = rows <= MATVEC_ROWS;
-  const lanes = gpu.adapter.software ? 1 : 8;
-  const per = rows <= 32 ? 4 : 8;
-  const kernel = few
-    ? await gpu.kernels.get({
-        name: 'matvec',
-        parts,
-        consts: { ROWS: rows <= 2 ? rows : rows <= 4 ? 4 : 8, LANES: lanes },
-      })
-    : await gpu.kernels.get({ name: 'matmul', parts, consts: { PER_M: per, PER_N: per } });
-  const tileColumns = few ? 64 / lanes : 8 * per;
-  const tileRows = few ? rows : 8 * per;
-  const perDispatch = Math.max(1, Math.floor(MAX_WORK / (rows * inputs) / tileColumns)) * tileColumns;
+  const shape = kernelFor(rows, gpu.adapter.software);
+  const kernel = await gpu.kernels.get({ ...shape.kernel, parts });
+  const perDispatch = Math.max(1, Math.floor(MAX_WORK / (rows * inputs) / shape.tileColumns)) * shape.tileColumns;
   const dispatches: Dispatch[] = [];
   for (let first = 0; first < columns; first += perDispatch) {
     const count = Math.min(perDispatch, columns - first);
@@ -67,10 +57,24 @@ export async function recordLinear(gpu: Gpu, arena: Arena, spec: LinearSpec): Pr
         bindings: [spec.x, spec.bias.buffer],
         partBindings: [weight.buffer],
         outputBindings: spec.outputBindings,
-        workgroups: [Math.ceil(count / tileColumns), Math.ceil(rows / tileRows)],
+        workgroups: [Math.ceil(count / shape.tileColumns), Math.ceil(rows / shape.tileRows)],
         work: rows * count * inputs,
       }),
     );
   }
   return dispatches;
+}
+
+/** Which kernel serves so many rows, and the tile of outputs that one of its workgroups computes. */
+function kernelFor(
+  rows: number,
+  software: boolean,
+): { readonly kernel: KernelSpec; readonly tileColumns: number; readonly tileRows: number } {
+  if (rows <= MATVEC_ROWS) {
+    const consts = { ROWS: rows <= 2 ? rows : rows <= 4 ? 4 : 8, LANES: software ? 1 : 8 };
+    return { kernel: { name: 'matvec', consts }, tileColumns: 64 / consts.LANES, tileRows: rows };
+  }
+  if (software) return { kernel: { name: 'matmul_direct' }, tileColumns: 16, tileRows: 32 };
+  const per = rows <= 32 ? 4 : 8;
+  return { kernel: { name: 'matmul', consts: { PER_M: per, PER_N: per } }, tileColumns: 8 * per, tileRows: 8 * per };
 }

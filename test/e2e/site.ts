@@ -22,6 +22,8 @@ export type Fault = 'missing' | 'html' | 'damaged' | 'down' | 'slow';
 
 /** The built page behind a strict Content-Security-Policy, and models that can be made to fail. */
 export interface Site {
+  /** Of the page with the model that it opens by itself. */
+  readonly home: string;
   /** Of the page, with `?model=` of the model at `models/<name>/`. */
   address(model: string): string;
   /** Serves files at `models/<name>/`; replaces what was there. */
@@ -74,6 +76,7 @@ export async function serveSite(): Promise<Site> {
   await new Promise<void>((resolve) => server.listen(0, 'localhost', resolve));
   const { port } = server.address() as { port: number };
   return {
+    home: `http://localhost:${port}/`,
     address: (model) => `http://localhost:${port}/?model=models/${model}/`,
     setModel: (name, files) => void models.set(name, files),
     fail: (what, file) => {

@@ -8,10 +8,17 @@ import { openGpu } from '../support/gpu';
 import { testVariants } from '../support/variants';
 import { gelu, linear } from '../twins/transformer';
 
-describe.each(await testVariants())('matvec and matmul, $name', ({ variants }) => {
+/** Software adapters and GPUs get different kernels: both kinds are tested on whatever adapter is here. */
+const cases = (await testVariants()).flatMap(({ name, variants }) => [
+  { name: `${name}, kernels for GPUs`, variants, software: false },
+  { name: `${name}, kernels for software adapters`, variants, software: true },
+]);
+
+describe.each(cases)('matvec and matmul, $name', ({ variants, software }) => {
   let gpu: Gpu;
   beforeAll(async () => {
-    gpu = await openGpu({ variants });
+    const opened = await openGpu({ variants });
+    gpu = { ...opened, adapter: { ...opened.adapter, software } };
   });
   afterAll(() => gpu.dispose());
 

@@ -22,6 +22,7 @@ export function kernelSpecs(weights: string): KernelSpec[] {
       ...[1, 2, 4, 8].flatMap((rows) =>
         [1, 8].map((lanes) => ({ name: 'matvec', parts: [weights, ...output], consts: { ROWS: rows, LANES: lanes } })),
       ),
+      { name: 'matmul_direct', parts: [weights, ...output] },
       ...[4, 8].map((per) => ({ name: 'matmul', parts: [weights, ...output], consts: { PER_M: per, PER_N: per } })),
     ]),
     ...[16, 64, 256].flatMap((threads) => [
