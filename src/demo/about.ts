@@ -6,6 +6,8 @@ import type { Model } from './model';
 /** What the footer tells about the model, from its manifest. */
 export function startAbout(model: Model): void {
   let shown: RudolphInfo | null = null;
+  byId('about-model').append(say(element('p'), () => t().aboutLater));
+  byId('about-credits').append(say(element('li'), () => t().aboutLater));
   model.watch((state) => {
     if (state.type !== 'ready' || state.rudolph.info === shown) return;
     shown = state.rudolph.info;

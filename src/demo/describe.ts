@@ -74,7 +74,7 @@ export function startDescribe(
     } catch (error) {
       if (running !== controller) return; // another picture has taken the place
       view.end(error);
-      if (!isAbort(error)) model.noteFailure(error);
+      model.noteFailure(error);
     } finally {
       if (running === controller) running = null;
       showButton();

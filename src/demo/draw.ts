@@ -1,6 +1,6 @@
 import type { RgbaImage } from '../index';
 import { byId, element, icon } from './dom';
-import { headlineOf, isAbort, LocalError } from './explain';
+import { headlineOf, LocalError } from './explain';
 import { say, t } from './language';
 import type { Model } from './model';
 import { Run } from './run';
@@ -53,7 +53,7 @@ export function startDraw(
     prompt.value = text;
     fit(prompt);
     showProblem(null);
-    drawButton.focus();
+    (running ? prompt : drawButton).focus();
     prompt.scrollIntoView({ block: 'nearest', behavior: 'smooth' });
   };
 
@@ -78,7 +78,7 @@ export function startDraw(
       runs.prepend(run.root);
       while (runs.children.length > MOST_RUNS) runs.lastElementChild!.remove();
       const error = await run.draw(model.ready(running.signal), running.signal);
-      if (error && !isAbort(error)) model.noteFailure(error);
+      if (error) model.noteFailure(error);
     } catch (error) {
       showProblem(error);
     } finally {

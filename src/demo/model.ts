@@ -57,11 +57,11 @@ export class Model {
     this.#loading?.abort();
   }
 
-  /** Told of every error of a task: after some, the model has to be loaded anew. */
+  /** Told of every task that did not end well: after some errors the model has to be loaded anew. */
   noteFailure(error: unknown): void {
     if (this.#state.type !== 'ready') return;
-    // A part that did not come leaves no download behind.
-    this.#set({ ...this.#state, fetching: null });
+    // It may have left a part half fetched.
+    if (this.#state.fetching) this.#set({ ...this.#state, fetching: null });
     if (!(error instanceof RudolphError) || !['device-lost', 'worker'].includes(error.code)) return;
     this.#state.rudolph.dispose();
     this.#set({ type: 'failed', error });

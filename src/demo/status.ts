@@ -1,5 +1,5 @@
 import type { AdapterDescription, LoadProgress } from '../index';
-import { byId, element, setBar } from './dom';
+import { announce, byId, element, setBar } from './dom';
 import { errorBlock, noticeText } from './explain';
 import { bytesText, say, t } from './language';
 import type { LoadState, Model } from './model';
@@ -42,14 +42,13 @@ export function startStatus(model: Model): void {
     shown = state.type;
     if (state.type === 'failed') banners.replaceChildren(banner(errorBlock(state.error)));
     else if (state.type === 'loading' || state.type === 'stopped') banners.replaceChildren();
-    else if (software)
-      banners.prepend(
-        banner(
-          say(element('p'), () => t().softwareWarning),
-          'banner-slow',
-        ),
-      );
+    else announce(sentence(state));
+    if (software) banners.prepend(banner(softwareWarning(), 'banner-slow'));
   });
+}
+
+function softwareWarning(): HTMLElement {
+  return say(element('p'), () => t().softwareWarning);
 }
 
 function banner(content: HTMLElement, kind = 'banner-failed'): HTMLElement {

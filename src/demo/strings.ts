@@ -92,8 +92,9 @@ const RU = {
   noDescription: 'Автор модели не оставил описания.',
   noCredits: 'Модель не называет авторов и лицензий.',
   facts: (side: number, tokens: number, layers: number, size: string) =>
-    `Картинка\u00a0— ${side}×${side} пикселей из ${tokens} токенов; слоёв\u00a0— ${layers}, всего ${size}.`,
+    `Картинка\u00a0— ${side}×${side} пикселей из ${tokens} токенов. Слоёв: ${layers}, всего ${size}.`,
   modelName: (name: string) => `Открыта модель «${name}».`,
+  aboutLater: 'Модель расскажет о себе, когда откроется.',
   drawsOnly: 'Картинок она не читает.',
   howText:
     'RUDOLPH\u00a0— открытая архитектура Sber AI и AIRI: один трансформер читает и пишет подряд русский текст, картинку и снова текст. Здесь она написана заново на WebGPU; запросы и картинки не покидают вкладку.',
@@ -224,6 +225,7 @@ const EN: Strings = {
   facts: (side, tokens, layers, size) =>
     `A picture has ${side}×${side} pixels, made of ${tokens} tokens; ${layers} layers, ${size} in all.`,
   modelName: (name) => `The open model is “${name}”.`,
+  aboutLater: 'The model will tell about itself when it is open.',
   drawsOnly: 'It cannot read pictures.',
   howText:
     'RUDOLPH is an open architecture by Sber AI and AIRI: one transformer reads and writes Russian text, then a picture, then text again. Here it is written anew for WebGPU; prompts and pictures never leave this tab.',
