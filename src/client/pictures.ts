@@ -15,6 +15,12 @@ export type Picture = ImageBitmapSource | RgbaImage;
  * @throws RudolphError `bad-input` when the browser cannot decode it, or may not read its pixels (another site's picture without CORS).
  */
 export async function readPicture(picture: Picture, signal?: AbortSignal): Promise<RgbaImage> {
+  if (typeof picture !== 'object' || picture === null) {
+    throw new RudolphError(
+      'bad-input',
+      `there is no picture to read (${String(picture)}); give a file, an image or pixels`,
+    );
+  }
   if (isPixels(picture)) return picture;
   let bitmap: ImageBitmap;
   try {
