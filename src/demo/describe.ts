@@ -8,6 +8,8 @@ import type { Strings } from './strings';
 
 /** How upstream's captions begin; it is no part of what is to be drawn. */
 const TEMPLATE = /^на картинке\s+/i;
+/** Different captions shown at once; the rarer ones are folded away. */
+const MOST_CAPTIONS = 4;
 /** Pixels a side of the picture on the page where the model does not say. */
 const USUAL_SIDE = 128;
 
@@ -176,7 +178,11 @@ class CaptionView {
         element('div', { className: 'caption-foot' }, howOften, draw),
       );
     });
-    this.#output.replaceChildren(this.#notes, element('ol', { className: 'caption-list' }, ...items));
+    const list = (part: readonly HTMLElement[]): HTMLElement => element('ol', { className: 'caption-list' }, ...part);
+    const more = items.slice(MOST_CAPTIONS);
+    const summary = say(element('summary'), () => t().moreCaptions(more.length));
+    this.#output.replaceChildren(this.#notes, list(items.slice(0, MOST_CAPTIONS)));
+    if (more.length > 0) this.#output.append(element('details', { className: 'more' }, summary, list(more)));
   }
 
   end(error: unknown): void {

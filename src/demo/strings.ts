@@ -81,6 +81,7 @@ const RU = {
   writing: 'Пишу',
   captionTimes: (count: number, total: number) => `${count} из ${total}`,
   captionTimesLabel: (count: number, total: number) => `так закончились ${count} из ${total} набросков`,
+  moreCaptions: (count: number) => `Ещё ${count}`,
   drawThis: 'Нарисовать это',
   announceCaption: (text: string) => `Описание готово: ${text}`,
   captionProgress: 'Ход описания',
@@ -92,14 +93,14 @@ const RU = {
   noDescription: 'Автор модели не оставил описания.',
   noCredits: 'Модель не называет авторов и лицензий.',
   facts: (side: number, tokens: number, layers: number, size: string) =>
-    `Картинка\u00a0— ${side}×${side} пикселей из ${tokens} токенов. Слоёв: ${layers}, всего ${size}.`,
+    `Картинка\u00a0— ${side}×${side} пикселей из ${tokens} токенов. Слоёв:\u00a0${layers}, всего ${size}.`,
   modelName: (name: string) => `Открыта модель «${name}».`,
   aboutLater: 'Модель расскажет о себе, когда откроется.',
   drawsOnly: 'Картинок она не читает.',
   howText:
     'RUDOLPH\u00a0— открытая архитектура Sber AI и AIRI: один трансформер читает и пишет подряд русский текст, картинку и снова текст. Здесь она написана заново на WebGPU; запросы и картинки не покидают вкладку.',
   weightsText:
-    'Большие веса авторов сюда не вложены: их лицензия нигде не указана. Как преобразовать свою копию и открыть её здесь через ?model=, описано в файле README.',
+    'Большие веса авторов сюда не вложены: их лицензия нигде не указана. Как преобразовать свою копию и открыть её здесь через ?\u2060model=, описано в файле README.',
 
   /** Headline for each code of RudolphError; the technical sentence follows in small print. */
   errors: {
@@ -126,7 +127,7 @@ const RU = {
     `Не удалось прочитать картинку${name ? ` «${name}»` : ''}. Подойдут PNG, JPEG, WebP, GIF.`,
   promptCut: (used: number, total: number) => `Запрос слишком длинный: прочитаны первые ${used} из ${total} токенов.`,
   details: 'Подробнее',
-  close: 'Закрыть',
+  messages: 'Сообщения',
 };
 
 export type Strings = typeof RU;
@@ -212,6 +213,7 @@ const EN: Strings = {
   writing: 'Writing',
   captionTimes: (count, total) => `${count} of ${total}`,
   captionTimesLabel: (count, total) => `${count} of ${total} drafts ended like this`,
+  moreCaptions: (count) => `${count} more`,
   drawThis: 'Draw this',
   announceCaption: (text) => `Description: ${text}`,
   captionProgress: 'Progress of the description',
@@ -223,14 +225,14 @@ const EN: Strings = {
   noDescription: 'Whoever made this model left no description.',
   noCredits: 'The model names no authors or licences.',
   facts: (side, tokens, layers, size) =>
-    `A picture has ${side}×${side} pixels, made of ${tokens} tokens; ${layers} layers, ${size} in all.`,
+    `A picture has ${side}×${side} pixels, made of ${tokens} tokens; ${layers}\u00a0layers, ${size} in all.`,
   modelName: (name) => `The open model is “${name}”.`,
   aboutLater: 'The model will tell about itself when it is open.',
   drawsOnly: 'It cannot read pictures.',
   howText:
     'RUDOLPH is an open architecture by Sber AI and AIRI: one transformer reads and writes Russian text, then a picture, then text again. Here it is written anew for WebGPU; prompts and pictures never leave this tab.',
   weightsText:
-    'The authors’ large weights are not included: no page states their licence. The README tells how to convert a copy of your own and open it here with ?model=.',
+    'The authors’ large weights are not included: no page states their licence. The README tells how to convert a copy of your own and open it here with ?\u2060model=.',
 
   errors: {
     'bad-input': 'This input cannot be used.',
@@ -256,7 +258,7 @@ const EN: Strings = {
   unreadablePicture: (name) => `The picture${name ? ` “${name}”` : ''} cannot be read. Use PNG, JPEG, WebP or GIF.`,
   promptCut: (used, total) => `The prompt is too long: its first ${used} of ${total} tokens were used.`,
   details: 'Details',
-  close: 'Close',
+  messages: 'Messages',
 };
 
 export const STRINGS: Readonly<Record<Language, Strings>> = { ru: RU, en: EN };
