@@ -1,0 +1,100 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Browser, Page } from 'playwright-core';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { judgeCaption } from '../../eval/captions';
+import { readWorld } from '../../eval/files';
+import { judgeDrawing } from '../../eval/matcher';
+import { compose, randomHeldOutSingle, randomNumbers, type Scene } from '../../eval/scene';
+import type { World } from '../../eval/world';
+import type { RgbaImage } from '../../src/image/image';
+import { launchBrowser } from '../support/browser';
+import { serveSite, type Site } from './site';
+
+/*
+ * The page as a visitor finds it, with the model that it ships: both tasks, judged by the matcher and the caption reader of
+ * `eval/`, which know nothing of the engine. `EMBEDDED_MODEL=folder` tests another edition.
+ */
+const FOLDER = process.env['EMBEDDED_MODEL'] ?? 'public/models/embedded';
+const CHERRY: Omit<Scene, 'caption' | 'rgb'> = {
+  sprites: [{ id: '1f352', bbox: [24, 24, 80, 80] }],
+  size: 'large',
+  place: 'center',
+  background: 'white',
+};
+
+// Visible in the report as skipped, until the model is there.
+describe.skipIf(!existsSync(join(FOLDER, 'rudolph.json')))('the embedded model in the browser', () => {
+  let browser: Browser;
+  let site: Site;
+  let page: Page;
+  let world: World;
+
+  beforeAll(async () => {
+    [browser, site, world] = await Promise.all([launchBrowser(), serveSite(), readWorld()]);
+    site.setModel('embedded', new Map(readdirSync(FOLDER).map((name) => [name, readFileSync(join(FOLDER, name))])));
+    page = await (await browser.newContext({ locale: 'ru-RU' })).newPage();
+    await page.goto(site.home);
+    await page.locator('#status:is([data-state=ready], [data-state=slow])').waitFor({ timeout: 120_000 });
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await site?.close();
+  });
+
+  it('is fetched whole from beside the page, the encoder excepted, and explains itself', async () => {
+    expect(site.takeRequests()[0]).toBe('rudolph.json');
+    expect(await page.locator('#about-model').textContent()).not.toBe('');
+    expect(await page.locator('#about-credits li').count()).toBeGreaterThan(0);
+  });
+
+  it('draws «большая вишня в центре на белом фоне»: most of four pictures hold a large cherry there', async () => {
+    await page.fill('#prompt', 'большая вишня в центре на белом фоне');
+    await page.fill('#seed', '1');
+    await page.locator('#draw-count label', { hasText: '4' }).click();
+    await page.click('#draw-button');
+    await page.locator('.run[data-state=done]').waitFor({ timeout: 280_000 });
+    const pictures = (await page.locator('.run canvas.picture').evaluateAll((canvases) =>
+      canvases.map((canvas) => {
+        const { width, height } = canvas as HTMLCanvasElement;
+        const { data } = (canvas as HTMLCanvasElement).getContext('2d')!.getImageData(0, 0, width, height);
+        return { width, height, data: Array.from(data) };
+      }),
+    )) as { width: number; height: number; data: number[] }[];
+    expect(pictures).toHaveLength(4);
+    const verdicts = pictures.map(({ width, height, data }) =>
+      judgeDrawing(world, { width, height, data: Uint8ClampedArray.from(data) }, CHERRY),
+    );
+    const right = verdicts.filter(({ sprites, places, background }) => sprites && places && background).length;
+    expect(right, JSON.stringify(verdicts, null, 1)).toBeGreaterThanOrEqual(3);
+  });
+
+  it('names the sprite in three of four freshly composed scenes that training never saw', async () => {
+    const random = randomNumbers(20261123);
+    const lines: string[] = [];
+    await page.locator('#caption-count label', { hasText: /^4$/ }).click();
+    let right = 0;
+    for (let i = 0; i < 4; i++) {
+      const scene = await randomHeldOutSingle(world, random);
+      await page.setInputFiles('#file', {
+        name: 'scene.png',
+        mimeType: 'image/png',
+        buffer: await png(compose(world, scene)),
+      });
+      // The list of the picture before goes at once.
+      await page.locator('#captions .caption-list').waitFor({ state: 'detached' });
+      await page.locator('#captions .caption-list li').first().waitFor({ timeout: 120_000 });
+      const text = (await page.locator('#captions .caption-text').first().textContent())!;
+      if (judgeCaption(world, text, scene).sprites) right++;
+      lines.push(`${scene.caption} → ${text}`);
+    }
+    expect(right, lines.join('\n')).toBeGreaterThanOrEqual(3);
+  });
+});
+
+function png({ width, height, data }: RgbaImage): Promise<Buffer> {
+  return sharp(data, { raw: { width, height, channels: 4 } })
+    .png()
+    .toBuffer();
+}
