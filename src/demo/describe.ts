@@ -1,5 +1,6 @@
 import { type RgbaImage, RudolphError } from '../index';
-import { announce, byId, createBar, element, icon, setBar } from './dom';
+import { button } from './card';
+import { announce, byId, createBar, element, setBar } from './dom';
 import { errorBlock, isAbort, LocalError, noticeText } from './explain';
 import { bytesText, say, t } from './language';
 import type { Model } from './model';
@@ -7,7 +8,7 @@ import { createSegments } from './settings';
 import type { Strings } from './strings';
 
 /** How upstream's captions begin; it is no part of what is to be drawn. */
-const TEMPLATE = /^на картинке\s+/i;
+const TEMPLATE = /^на картинке\s*/i;
 /** Different captions shown at once; the rarer ones are folded away. */
 const MOST_CAPTIONS = 4;
 /** Pixels a side of the picture on the page where the model does not say. */
@@ -163,20 +164,14 @@ class CaptionView {
       say(howOften, () => t().captionTimes(times, total));
       say(howOften, () => t().captionTimesLabel(times, total), 'aria-label');
       howOften.setAttribute('role', 'img');
-      const draw = element(
-        'button',
-        { type: 'button', className: 'quiet' },
-        icon('draw'),
-        say(element('span'), () => t().drawThis),
-      );
-      draw.addEventListener('click', () => drawThis(text.replace(TEMPLATE, '')));
-      return element(
-        'li',
-        {},
-        element('p', { className: 'caption-text', lang: 'ru', textContent: text }),
-        share,
-        element('div', { className: 'caption-foot' }, howOften, draw),
-      );
+      const foot = element('div', { className: 'caption-foot' }, howOften);
+      const prompt = text.replace(TEMPLATE, '');
+      if (prompt !== '') {
+        const draw = button('draw', () => t().drawThis);
+        draw.addEventListener('click', () => drawThis(prompt));
+        foot.append(draw);
+      }
+      return element('li', {}, element('p', { className: 'caption-text', lang: 'ru', textContent: text }), share, foot);
     });
     const list = (part: readonly HTMLElement[]): HTMLElement => element('ol', { className: 'caption-list' }, ...part);
     const more = items.slice(MOST_CAPTIONS);

@@ -3,6 +3,7 @@ import { startDescribe } from './describe';
 import { startDraw } from './draw';
 import { startLanguage } from './language';
 import { Model } from './model';
+import { keepPage } from './offline';
 import { startStatus } from './status';
 
 startLanguage(document.querySelectorAll<HTMLButtonElement>('[data-language]'));
@@ -16,3 +17,4 @@ startAbout(model);
 const drawing = startDraw(model, (image) => describing.describe(image));
 const describing = startDescribe(model, (prompt) => drawing.suggest(prompt));
 model.load();
+keepPage();

@@ -1,0 +1,201 @@
+import { readFileSync } from 'node:fs';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { convertTiny, FOLDER } from '../convert/tiny';
+import { launchBrowser } from '../support/browser';
+import { serveSite, type Site } from './site';
+
+/*
+ * How the page is used: by keyboard, on a phone, in English, impatiently. Faults of the host are in page.test.ts.
+ */
+let browser: Browser;
+let site: Site;
+let context: BrowserContext;
+let page: Page;
+let complaints: string[];
+
+beforeAll(async () => {
+  const [started, served, { files }] = await Promise.all([launchBrowser(), serveSite(), convertTiny()]);
+  browser = started;
+  site = served;
+  site.setModel('tiny', files);
+});
+afterAll(async () => {
+  await browser.close();
+  await site.close();
+});
+
+beforeEach(async () => {
+  site.fail(null);
+  complaints = [];
+  context = await browser.newContext({ viewport: { width: 390, height: 844 } });
+  page = await context.newPage();
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('console', (message) => {
+    if (message.type() === 'error') complaints.push(message.text());
+  });
+});
+afterEach(async () => {
+  await context.close();
+  if (complaints.length > 0) throw new Error(`the page complained: ${complaints.join('; ')}`);
+});
+
+const READY = '#status:is([data-state=ready], [data-state=slow])';
+
+async function openReady(): Promise<void> {
+  await page.goto(site.address('tiny'));
+  await page.locator(READY).waitFor({ timeout: 120_000 });
+}
+
+const drawn = () => page.locator('.run[data-state=done]').first().waitFor({ timeout: 120_000 });
+
+/** The bytes of the newest run's first picture. */
+function pictureBytes(): Promise<string> {
+  const canvas = page.locator('.run').first().locator('canvas.picture').first();
+  return canvas.evaluate((element: HTMLCanvasElement) => element.toDataURL());
+}
+
+it('draws by keyboard alone, and again with the seed that was shown', async () => {
+  await openReady();
+  await page.focus('#prompt');
+  await page.keyboard.type('красный круг');
+  await page.keyboard.press('Enter');
+  await drawn();
+  const first = await pictureBytes();
+  const seed = /\d+/.exec((await page.locator('.seed-used').textContent())!)![0];
+  await page.locator('.seed-used').focus();
+  await page.keyboard.press('Enter');
+  expect(await page.inputValue('#seed')).toBe(seed);
+  await page.focus('#prompt');
+  await page.keyboard.press('Enter');
+  await page.locator('.run[data-state=done]').nth(1).waitFor({ timeout: 120_000 });
+  expect(await pictureBytes()).toBe(first);
+});
+
+it('speaks English when asked, also in what is on the screen already and after a reload', async () => {
+  await openReady();
+  await page.click('#draw-button');
+  expect(await page.locator('#draw-error').textContent()).toContain('Напишите по-русски');
+  await page.click('[data-language=en]');
+  expect(await page.locator('#draw-error').textContent()).toContain('Say in Russian');
+  expect(await page.locator('#status-text').textContent()).toMatch(/^Ready: Google SwiftShader/);
+  expect(await page.getAttribute('html', 'lang')).toBe('en');
+  await page.reload();
+  expect(await page.locator('#draw-button').textContent()).toBe('Draw');
+  // Prompts stay Russian; nothing else does.
+  await page.locator(READY).waitFor({ timeout: 120_000 });
+  const russian = await page.evaluate(() =>
+    [...document.querySelectorAll<HTMLElement>('[data-said]')]
+      .filter((element) => element.childElementCount === 0)
+      .map((element) => element.textContent)
+      .filter((text) => /[а-яё]/i.test(text)),
+  );
+  expect(russian).toEqual([]);
+});
+
+it('refuses numbers that make no sense, and says which', async () => {
+  await openReady();
+  await page.fill('#prompt', 'красный круг');
+  await page.fill('#seed', '4294967296');
+  await page.click('#draw-button');
+  expect(await page.locator('#draw-error').textContent()).toContain('4294967295');
+  await page.fill('#seed', '');
+  await page.click('summary');
+  await page.fill('#top-p', '1,5');
+  await page.click('#draw-button');
+  expect(await page.locator('#draw-error').textContent()).toContain('top-p');
+  expect(await page.getAttribute('#top-p', 'aria-invalid')).toBe('true');
+  expect(await page.locator('.run').count()).toBe(0);
+});
+
+it('draws what was asked for while the model was still loading', async () => {
+  await page.goto(site.address('tiny'));
+  await page.fill('#prompt', 'красный круг');
+  await page.keyboard.press('Enter');
+  expect(await page.locator('.card-stage').textContent()).toBe('Ждёт загрузки модели');
+  await drawn();
+});
+
+it('stops a drawing that waits for the model', async () => {
+  site.fail('slow');
+  await page.goto(site.address('tiny'));
+  await page.fill('#prompt', 'красный круг');
+  await page.click('#draw-button');
+  await page.locator('.run[data-state=running]').waitFor();
+  await page.click('#draw-button');
+  await page.locator('.run[data-state=stopped]').waitFor();
+  expect(await page.locator('#draw-button').textContent()).toBe('Нарисовать');
+});
+
+it('captions a drawn picture, and takes a caption back as a prompt', async () => {
+  await openReady();
+  await page.fill('#prompt', 'красный круг');
+  await page.keyboard.press('Enter');
+  await drawn();
+  await page.getByRole('button', { name: 'Описать картинку 1' }).click();
+  await page.locator('.caption-list li').first().waitFor({ timeout: 120_000 });
+  // A caption that says nothing beyond the template is nothing to draw.
+  for (const item of await page.locator('.caption-list li').all()) {
+    const prompt = (await item.locator('.caption-text').textContent())!.replace(/^на картинке\s*/, '');
+    expect(await item.getByText('Нарисовать это').count()).toBe(prompt === '' ? 0 : 1);
+  }
+  const words = page.locator('.caption-text', { hasText: /на картинке ./ });
+  if ((await words.count()) === 0) return; // the tiny model may find no words in eight drafts
+  const caption = (await words.first().textContent())!;
+  await page.locator('.caption-list li', { has: words.first() }).getByText('Нарисовать это').click();
+  expect(`на картинке ${await page.inputValue('#prompt')}`).toBe(caption);
+});
+
+describe('a picture given by hand', () => {
+  it('is taken when dropped anywhere on the page', async () => {
+    await openReady();
+    await give('drop', 'image0.png');
+    await page.locator('.caption-list li').first().waitFor({ timeout: 120_000 });
+    expect(await page.locator('#seen').isVisible()).toBe(true);
+  });
+
+  it('is taken when pasted', async () => {
+    await openReady();
+    await give('paste', 'image1.png');
+    await page.locator('.caption-list li').first().waitFor({ timeout: 120_000 });
+    expect(await page.locator('#seen').isVisible()).toBe(true);
+  });
+
+  it('says so when what was dropped is no picture', async () => {
+    await openReady();
+    await give('drop', 'config.json');
+    const text = page.locator('#captions .error-headline');
+    await text.waitFor();
+    expect(await text.textContent()).toContain('config.json');
+    expect(await page.locator('#seen').isVisible()).toBe(false);
+  });
+
+  async function give(how: 'drop' | 'paste', name: string): Promise<void> {
+    const bytes = [...readFileSync(`${FOLDER}/${name}`)];
+    const type = name.endsWith('.png') ? 'image/png' : 'application/json';
+    await page.evaluate(
+      ({ how, name, bytes, type }) => {
+        const data = new DataTransfer();
+        data.items.add(new File([Uint8Array.from(bytes)], name, { type }));
+        const event =
+          how === 'drop'
+            ? new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true })
+            : new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true });
+        document.querySelector('footer')!.dispatchEvent(event);
+      },
+      { how, name, bytes, type },
+    );
+  }
+});
+
+it.each([390, 820, 1440])('fits a window %i pixels wide, with pictures and captions in it', async (width) => {
+  await page.setViewportSize({ width, height: 844 });
+  await openReady();
+  await page.fill('#prompt', 'оченьдлинноесловобезпробеловкотороенекудадевать '.repeat(8));
+  await page.locator('#draw-count label', { hasText: '4' }).click();
+  await page.click('#draw-button');
+  await drawn();
+  expect(await page.locator('.notice').textContent()).toMatch(/прочитаны первые 16 из \d+/);
+  const wider = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  expect(wider).toBe(0);
+});
