@@ -57,7 +57,7 @@ export class Card {
   }
 
   /** The finished picture takes the mosaic's place. */
-  finish(image: RgbaImage, seed: number | null): void {
+  finish(image: RgbaImage, seed: number): void {
     if (this.#finished) return;
     this.#finished = true;
     const canvas = element('canvas', { className: 'picture' });
@@ -82,11 +82,11 @@ export class Card {
     say(this.#percent, () => '');
   }
 
-  async #save(image: RgbaImage, seed: number | null): Promise<void> {
+  async #save(image: RgbaImage, seed: number): Promise<void> {
     const url = URL.createObjectURL(await toBlob(image));
     element('a', {
       href: url,
-      download: `${this.#fileName}${seed === null ? '' : `-${seed}`}-${this.#number}.png`,
+      download: `${this.#fileName}-${seed}-${this.#number}.png`,
     }).click();
     // The download has its own hold of the data by then.
     setTimeout(() => URL.revokeObjectURL(url), 10_000);

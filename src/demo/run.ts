@@ -20,7 +20,7 @@ export class Run {
   readonly root: HTMLElement;
   readonly #cards: Card[];
   readonly #prompt: string;
-  readonly #sampling: SamplingOptions;
+  readonly #sampling: SamplingOptions & { readonly seed: number };
   readonly #facts = element('p', { className: 'run-facts' });
   readonly #notes = element('div', { className: 'run-notes' });
   readonly #actions: RunActions;
@@ -28,9 +28,11 @@ export class Run {
 
   constructor(prompt: string, count: number, sampling: SamplingOptions, actions: RunActions) {
     this.#prompt = prompt;
-    this.#sampling = { ...sampling, count };
+    // Drawn here, so that it is known even of pictures whose siblings were stopped.
+    this.#sampling = { ...sampling, count, seed: sampling.seed ?? crypto.getRandomValues(new Uint32Array(1))[0]! };
     this.#actions = actions;
     this.#cards = Array.from({ length: count }, (_, k) => new Card(k + 1, prompt, actions));
+    this.#facts.append(this.#seedButton());
     const gallery = element('ul', { className: 'gallery' }, ...this.#cards.map((card) => card.root));
     gallery.dataset['count'] = String(count);
     const remove = element('button', { type: 'button', className: 'icon run-remove' }, icon('close'));
@@ -59,17 +61,16 @@ export class Run {
       for await (const event of task) {
         if (event.type === 'notice') this.#notice(event.message);
         else if (event.type === 'preview') event.images.forEach((image, k) => this.#cards[k]?.preview(image));
-        else if (event.type === 'picture')
-          this.#cards[event.candidate]?.finish(event.image, this.#sampling.seed ?? null);
+        else if (event.type === 'picture') this.#cards[event.candidate]?.finish(event.image, this.#sampling.seed);
         else if (event.stage === 'prompt')
           this.#progress((strings) => strings.readingPrompt, PROMPT_SHARE * (event.done / event.total));
         else if (event.stage === 'tokens')
           this.#progress((strings) => strings.drawing, PROMPT_SHARE + TOKENS_SHARE * (event.done / event.total));
         else this.#develop(event.done);
       }
-      const { images, seed } = await task;
-      images.forEach((image, k) => this.#cards[k]?.finish(image, seed));
-      this.#succeed(seed);
+      const { images } = await task;
+      images.forEach((image, k) => this.#cards[k]?.finish(image, this.#sampling.seed));
+      this.#succeed();
       return null;
     } catch (error) {
       const stopped = isAbort(error);
@@ -101,20 +102,22 @@ export class Run {
     this.#notes.append(say(element('p', { className: 'notice', role: 'status' }), () => noticeText(message)));
   }
 
-  #succeed(seed: number): void {
+  #succeed(): void {
     this.root.dataset['state'] = 'done';
     const seconds = (performance.now() - this.#started) / 1000;
-    const reuse = element(
-      'button',
-      { type: 'button', className: 'seed-used' },
-      icon('seed'),
-      say(element('span'), () => t().seedUsed(seed)),
+    this.#facts.append(
+      say(element('span', { className: 'took' }), () => t().took(numberText(seconds, seconds < 10 ? 1 : 0))),
     );
+    announce(t().announceDrawn(this.#cards.length));
+  }
+
+  #seedButton(): HTMLElement {
+    const { seed } = this.#sampling;
+    const label = say(element('span'), () => t().seedUsed(seed));
+    const reuse = element('button', { type: 'button', className: 'seed-used' }, icon('seed'), label);
     say(reuse, () => `${t().seedUsed(seed)}. ${t().useSeed}`, 'aria-label');
     say(reuse, () => t().useSeed, 'title');
     reuse.addEventListener('click', () => this.#actions.reuse(this.#prompt, seed));
-    const took = say(element('span', { className: 'took' }), () => t().took(numberText(seconds, seconds < 10 ? 1 : 0)));
-    this.#facts.replaceChildren(reuse, took);
-    announce(t().announceDrawn(this.#cards.length));
+    return reuse;
   }
 }
