@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { readHeldOut, readWorld } from '../../eval/files';
 import { judgeDrawing } from '../../eval/matcher';
@@ -14,6 +15,23 @@ beforeAll(async () => {
 
 /** Every n-th scene: singles and pairs alike. */
 const some = (step: number, offset = 0): Scene[] => scenes.filter((_, i) => i % step === offset);
+
+describe('the world', () => {
+  test('is the one that training/ describes', () => {
+    expect(scenes, 'copy training/heldout.json to test/fixtures/world').toEqual(
+      JSON.parse(readFileSync('training/heldout.json', 'utf8')),
+    );
+    const lines = readFileSync('training/kinds.tsv', 'utf8')
+      .split('\n')
+      .filter((line) => line !== '' && !line.startsWith('#'));
+    const kinds = world.kinds.map(({ id, names }) => {
+      const forms = names.map((name) => [name.nominative, name.genitive, name.instrumental, name.gender].join('/'));
+      return `${id}\t${forms.join('|')}`;
+    });
+    const named = lines.map((line) => line.replace(/^\w+/, (id) => id.toLowerCase()));
+    expect(kinds, 'run python -m training.atlas test/fixtures/world').toEqual(named);
+  });
+});
 
 describe('the matcher', () => {
   test('there are 100 single scenes and 100 pairs, and training sees none of them', async () => {
