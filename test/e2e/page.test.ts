@@ -116,6 +116,27 @@ it('draws and describes on the first visit, and on the second without the models
   expect(complaints).toEqual([]);
 });
 
+it('opens, draws and describes with the network off, once it was there', async () => {
+  await openReady();
+  await drawAndDescribe();
+  await expect
+    .poll(() => page.evaluate(async () => (await navigator.serviceWorker.getRegistration())?.active?.state), {
+      timeout: 20_000,
+    })
+    .toBe('activated');
+  await context.setOffline(true);
+  site.fail('off');
+  const answers: string[] = [];
+  page.on('response', (response) => {
+    if (!response.fromServiceWorker()) answers.push(response.url());
+  });
+  await page.reload();
+  await page.locator('#status:is([data-state=ready], [data-state=slow])').waitFor({ timeout: 120_000 });
+  await drawAndDescribe();
+  expect(answers.filter((url) => url.startsWith('http'))).toEqual([]);
+  expect(complaints).toEqual([]);
+});
+
 it('describes a picture that was chosen', async () => {
   await openReady();
   await page.setInputFiles('#file', `${FOLDER}/image0.png`);
@@ -220,12 +241,12 @@ describe('a host at fault', () => {
       async (key) => {
         const database = await new Promise<IDBDatabase>((resolve, reject) => {
           const request = indexedDB.open('rudolph-shards');
-          request.onsuccess = () => resolve(request.result);
-          request.onerror = () => reject(request.error!);
+          request.addEventListener('success', () => resolve(request.result));
+          request.addEventListener('error', () => reject(request.error!));
         });
         const transaction = database.transaction('shards', 'readwrite');
         transaction.objectStore('shards').put(new ArrayBuffer(16), key);
-        await new Promise((resolve) => (transaction.oncomplete = resolve));
+        await new Promise((resolve) => transaction.addEventListener('complete', resolve));
         database.close();
       },
       file.replace('.bin', ''),

@@ -17,8 +17,8 @@ const TYPES: Record<string, string> = {
   '.woff2': 'font/woff2',
 };
 
-/** What the host does instead of sending a model's file. */
-export type Fault = 'missing' | 'html' | 'damaged' | 'down' | 'slow';
+/** What the host does instead of sending a model's file; `off`: it answers nothing at all, the page neither. */
+export type Fault = 'missing' | 'html' | 'damaged' | 'down' | 'slow' | 'off';
 
 /** The built page behind a strict Content-Security-Policy, and models that can be made to fail. */
 export interface Site {
@@ -38,13 +38,18 @@ export interface Site {
 /** Builds the page as `npm run build:site` does, and serves it. */
 export async function serveSite(): Promise<Site> {
   const folder = mkdtempSync(join(tmpdir(), 'rudolph-site-'));
+  // Vitest says 'test', which Vite takes for a development build.
+  const environment = process.env['NODE_ENV'];
+  process.env['NODE_ENV'] = 'production';
   await build({ configFile: 'vite.config.ts', logLevel: 'warn', build: { outDir: folder, emptyOutDir: true } });
+  if (environment !== undefined) process.env['NODE_ENV'] = environment;
   const models = new Map<string, ReadonlyMap<string, Uint8Array>>();
   let requests: string[] = [];
   let fault: Fault | null = null;
   let faulty: string | undefined;
 
   const server = createServer((request, response) => {
+    if (fault === 'off') return void request.socket.destroy();
     const path = decodeURIComponent(new URL(request.url!, 'http://x').pathname);
     const model = /^\/models\/([^/]+)\/([^/]+)$/.exec(path);
     const bytes = model ? models.get(model[1]!)?.get(model[2]!) : undefined;
