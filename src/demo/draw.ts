@@ -1,6 +1,6 @@
 import type { RgbaImage } from '../index';
 import { byId, element, icon } from './dom';
-import { headlineOf, LocalError } from './explain';
+import { headlineOf, isAbort, LocalError } from './explain';
 import { say, t } from './language';
 import type { Model } from './model';
 import { Run } from './run';
@@ -78,7 +78,9 @@ export function startDraw(
       runs.prepend(run.root);
       while (runs.children.length > MOST_RUNS) runs.lastElementChild!.remove();
       const error = await run.draw(model.ready(running.signal), running.signal);
-      if (error) model.noteFailure(error);
+      if (!error) return;
+      model.noteFailure(error);
+      if (!run.root.isConnected && !isAbort(error)) showProblem(error);
     } catch (error) {
       showProblem(error);
     } finally {

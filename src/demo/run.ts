@@ -53,9 +53,11 @@ export class Run {
   /** Draws; ends when the pictures are there, the signal stops it or an error is on the screen. @returns the error, if any. */
   async draw(ready: Promise<Rudolph>, signal: AbortSignal): Promise<unknown> {
     announce(t().announceStart(this.#cards.length));
+    let loaded = false;
     try {
       this.#progress((strings) => strings.waitingForModel, null);
       const rudolph = await ready;
+      loaded = true;
       this.#progress((strings) => strings.waitingForTurn, null);
       const task = rudolph.textToImage(this.#prompt, { ...this.#sampling, signal });
       for await (const event of task) {
@@ -77,7 +79,8 @@ export class Run {
       for (const card of this.#cards) card.end(stopped ? 'stopped' : 'failed');
       this.root.dataset['state'] = stopped ? 'stopped' : 'failed';
       if (stopped) announce(t().stopped);
-      else this.#notes.append(errorBlock(error));
+      else if (loaded) this.#notes.append(errorBlock(error));
+      else this.root.remove(); // empty frames would say nothing; the load's error is at the top of the page
       return error;
     }
   }
