@@ -188,7 +188,7 @@ describe('a picture given by hand', () => {
   }
 });
 
-it('fits windows from 390 pixels on, with pictures and captions in them', async () => {
+it('fits windows from 390 pixels on and passes axe, with pictures and captions in them', async () => {
   await openReady();
   await page.fill('#prompt', 'оченьдлинноесловобезпробеловкотороенекудадевать '.repeat(8));
   await page.locator('#draw-count label', { hasText: '4' }).click();
@@ -204,4 +204,18 @@ it('fits windows from 390 pixels on, with pictures and captions in them', async 
     );
     expect(tooWide, `at ${width} pixels`).toBe(0);
   }
+  // Contrast, names, roles, landmarks. Evaluated, not added as a script: the page's policy would refuse it.
+  await page.evaluate(readFileSync('node_modules/axe-core/axe.min.js', 'utf8'));
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' }); // colours change without a transition
+    const violations = await page.evaluate(async () => {
+      const { axe } = globalThis as unknown as { axe: { run(): Promise<AxeResult> } };
+      return (await axe.run()).violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
+    });
+    expect(violations, colorScheme).toEqual([]);
+  }
 });
+
+interface AxeResult {
+  readonly violations: readonly { readonly id: string; readonly nodes: readonly { readonly html: string }[] }[];
+}
