@@ -40,7 +40,7 @@ def main() -> None:
     checkpoint = torch.load(arguments.rudolph, weights_only=True)
     torch.save(state_dict(checkpoint, Rudolph(config)), out / "pytorch_model.bin")
     for source, name in ((arguments.vqgan, "vqgan.ckpt"), (arguments.bpe, "bpe.model"), (HELDOUT, "heldout.json"),
-                         (here / "attribution.json", "attribution.json")):  # fmt: skip
+                         (here / "metadata.json", "metadata.json")):  # fmt: skip
         if source.resolve() != (out / name).resolve():
             shutil.copyfile(source, out / name)
     settings = {"rudolph": config.to_dict(), "vqgan": VQGAN_CONFIG, "special_tokens": None}
