@@ -54,15 +54,17 @@ def pair_caption(first: Name, second: Name, relation: str, reverse: bool, backgr
     return f"{text} {on_background(background)}" if background else text
 
 
-def _name(rng: random.Random, kind: int) -> Name:
-    return rng.choice(KINDS[kind].names)
+def _name(rng: random.Random, kind: int, everyday: float) -> Name:
+    names = KINDS[kind].names
+    return names[-1] if rng.random() < everyday else rng.choice(names)
 
 
-def caption(rng: random.Random, scene: Scene, keep: float = 0.0) -> str:
-    """A random caption. With probability `keep` nothing is left out; otherwise each part may be."""
+def caption(rng: random.Random, scene: Scene, keep: float = 0.0, everyday: float = 0.0) -> str:
+    """A random caption. With probability `keep` nothing is left out; otherwise each part may be. With probability
+    `everyday` a name is its kind's last one, otherwise any."""
     full = rng.random() < keep
     background = scene.background if full or rng.random() < 0.85 else None
-    names = [_name(rng, body.kind) for body in scene.sprites]
+    names = [_name(rng, body.kind, everyday) for body in scene.sprites]
     if len(names) == 2:
         if not full and rng.random() < 0.06:
             rng.shuffle(names)

@@ -46,6 +46,7 @@ def summary(name: str, judged: list[dict[str, bool]], scenes: list[Scene]) -> di
 
 
 def sheet(images: Tensor, columns: int) -> Image.Image:
+    images = images[: max(len(images) // columns, 1) * columns]
     rows = [torch.cat(list(row), 2) for row in images.split(columns)]
     return Image.fromarray((torch.cat(rows, 1).permute(1, 2, 0) * 255 + 0.5).byte().numpy())
 

@@ -178,16 +178,28 @@ class Rudolph(nn.Module):
         self.transformer = Transformer(config)
 
     def initialise(self) -> None:
-        """GPT-2's initialisation: normal of 0.02, smaller for what writes into the residual stream."""
+        """Large embeddings and small sandwich gains.
+
+        The second and fourth LayerNorm bring every branch to unit variance, however small its weights. Beside that,
+        embeddings of the usual 0.02 vanish from the residual stream: later layers would not know which token they see.
+        """
         for name, weight in self.named_parameters():
-            if weight.dim() == 2:
-                deep = name.endswith(("attention.dense.weight", "dense_4h_to_h.weight"))
-                nn.init.normal_(weight, std=0.02 / (2 * self.config.num_layers) ** 0.5 if deep else 0.02)
+            if "embeddings" in name:
+                nn.init.normal_(weight, std=0.25 if "image_row" in name or "image_col" in name else 0.35)
+            elif name == "to_logits.1.weight":
+                nn.init.normal_(weight, std=0.02)
+            elif weight.dim() == 2:
+                nn.init.normal_(weight, std=weight.shape[1] ** -0.5)
+            elif name.endswith("addition_layernorm.weight"):
+                nn.init.constant_(weight, 0.2)
             elif name.endswith("bias"):
                 nn.init.zeros_(weight)
 
-    def embed(self, left: Tensor, image: Tensor | None = None, right: Tensor | None = None) -> Tensor:
-        """left [B, L], image [B, <= I], right [B, <= R] ids -> [B, S, hidden]"""
+    def embed(
+        self, left: Tensor, image: Tensor | None = None, right: Tensor | None = None, seen: Tensor | None = None
+    ) -> Tensor:
+        """left [B, L], image [B, <= I], right [B, <= R] ids -> [B, S, hidden]. In training, image tokens outside
+        `seen` [B, <= I] keep only their position."""
         config = self.config
         position = torch.arange(left.shape[1], device=left.device)
         pads = config.text_vocabulary - config.l_text_seq_length + position
@@ -196,15 +208,16 @@ class Rudolph(nn.Module):
             token = torch.arange(image.shape[1], device=left.device)
             row, col = token // config.image_tokens_per_dim, token % config.image_tokens_per_dim
             place = self.image_row_embeddings(row) + self.image_col_embeddings(col)
-            parts.append(self.image_embeddings(image) + place)
+            tokens = self.image_embeddings(image)
+            parts.append((tokens if seen is None else tokens * seen.unsqueeze(-1)) + place)
         if right is not None:
             position = torch.arange(right.shape[1], device=left.device)
             parts.append(self.text_embeddings(right) + self.r_text_pos_embeddings(position))
         return torch.cat(parts, 1)
 
-    def hidden(self, *streams: Tensor, last: int | None = None) -> Tensor:
+    def hidden(self, *streams: Tensor, last: int | None = None, seen: Tensor | None = None) -> Tensor:
         """-> [B, S or last, hidden], behind the final LayerNorm"""
-        return self.transformer(self.embed(*streams), last)
+        return self.transformer(self.embed(*streams, seen=seen), last)
 
     def forward(self, *streams: Tensor) -> Tensor:
         """-> logits [B, S, text classes, then image classes]"""

@@ -1,6 +1,7 @@
 """Training samples: a pool of encoded scenes that grows while training, and batches of token ids drawn from it."""
 
 import random
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -47,14 +48,20 @@ class Pool:
             self.codes[self.size : self.size + count] = encode(self.vqgan, scenes).to(torch.int16)
             self.size += count
 
-    def draw(self, rng: random.Random, count: int, gridded: bool) -> tuple[list[Scene], Tensor]:
-        """Random scenes with their codes [count, I]; `gridded` wants those on the token grid."""
-        chosen = []
+    def draw(
+        self, rng: random.Random, count: int, gridded: bool, wanted: Callable[[Scene], bool]
+    ) -> tuple[list[Scene], Tensor]:
+        """Random wanted scenes with their codes [count, I]; `gridded` wants those on the token grid."""
+        chosen, scenes = [], []
         while len(chosen) < count:
             i = rng.randrange(self.size)
-            if not gridded or (self.first + i) % 4:
+            if gridded and (self.first + i) % 4 == 0:
+                continue
+            scene = self._scene(self.first + i)
+            if wanted(scene):
                 chosen.append(i)
-        return [self._scene(self.first + i) for i in chosen], self.codes[chosen].long()
+                scenes.append(scene)
+        return scenes, self.codes[chosen].long()
 
 
 class Sampler:
@@ -62,6 +69,7 @@ class Sampler:
 
     def __init__(self, config: Config, bpe: BPE, rng: random.Random):
         self.config, self.bpe, self.rng = config, bpe, rng
+        self.everyday = 0.0  # how often a name is the everyday one for sure
 
     def _special(self, known: int, unknown: int) -> int:
         return unknown if self.rng.random() < 0.25 else known
@@ -79,7 +87,7 @@ class Sampler:
             if self.rng.random() < 0.04:
                 rows.append(self._left(LT_UNK, ""))
             else:
-                rows.append(self._left(self._special(LT_T2I, LT_UNK), caption(self.rng, scene)))
+                rows.append(self._left(self._special(LT_T2I, LT_UNK), caption(self.rng, scene, everyday=self.everyday)))
         return torch.tensor(rows)
 
     def image_to_text(self, scenes: list[Scene]) -> tuple[Tensor, Tensor]:
@@ -87,7 +95,7 @@ class Sampler:
         left, right = [], []
         for scene in scenes:
             left.append(self._left(self._special(LT_I2T, LT_UNK), ""))
-            text = caption(self.rng, scene, keep=0.7)
+            text = caption(self.rng, scene, keep=0.7, everyday=self.everyday)
             # Without the template now and then: texts to rank come without it.
             text = f"{TEMPLATE} {text}" if self.rng.random() < 0.85 else text
             special = self._special(RT_I2T, RT_UNK)
@@ -99,7 +107,7 @@ class Sampler:
         """-> left [B, L]"""
         rows = []
         for scene in scenes:
-            text = caption(self.rng, scene)
+            text = caption(self.rng, scene, everyday=self.everyday)
             text = f"{TEMPLATE} {text}" if self.rng.random() < 0.3 else text
             rows.append(self._left(self._special(LT_T2T, LT_UNK), text))
         return torch.tensor(rows)

@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import random
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -22,11 +23,34 @@ from torch import Tensor
 
 from .budget import Clock, Log, learning_rate, save
 from .bpe import BPE
+from .kinds import KINDS
 from .rudolph import Config, Rudolph
 from .samples import Pool, Sampler, encode
-from .scenes import random_pair, random_single
+from .scenes import Scene, random_pair, random_single
 from .train_vqgan import CONFIG as VQGAN_CONFIG
 from .vqgan import VQGAN, load_state
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What the samples are like from a share of the time on."""
+
+    until: float
+    kinds: int  # only so many kinds occur, evenly spread over the list
+    pairs: float  # how often a pair is taken when one comes up
+    everyday: float  # how often a sprite goes by its everyday name for sure
+    blind: float  # share of the drawings whose earlier tokens are hidden, each with a chance of its own
+
+
+# The caption decides only the first few tokens of a sprite: the others can be told from those. Hiding earlier tokens,
+# and few names at first, make the caption worth reading.
+STAGES = (
+    Stage(until=0.41, kinds=12, pairs=0.1, everyday=1.0, blind=0.8),
+    Stage(until=0.52, kinds=24, pairs=0.2, everyday=1.0, blind=0.8),
+    Stage(until=0.75, kinds=72, pairs=0.4, everyday=0.8, blind=0.7),
+    Stage(until=0.9, kinds=72, pairs=1.0, everyday=0.5, blind=0.5),
+    Stage(until=1.0, kinds=72, pairs=1.0, everyday=0.3, blind=0.1),
+)
 
 
 def make_config(bpe: BPE) -> Config:
@@ -53,9 +77,11 @@ def text_loss(model: Rudolph, hidden: Tensor, ids: Tensor) -> Tensor:
     return F.cross_entropy(model.text_logits(hidden[:, :-1][rows]).float(), labels[rows])
 
 
-def text_to_image_losses(model: Rudolph, left: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
+def text_to_image_losses(
+    model: Rudolph, left: Tensor, image: Tensor, seen: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """-> image loss, left text loss. The last image token predicts nothing, so it is left out."""
-    hidden = model.hidden(left, image[:, :-1])
+    hidden = model.hidden(left, image[:, :-1], seen=None if seen is None else seen[:, :-1])
     length = left.shape[1]
     logits = model.image_logits(hidden[:, length - 1 :]).float()
     return F.cross_entropy(logits.flatten(0, 1), image.flatten()), text_loss(model, hidden[:, :length], left)
@@ -88,19 +114,29 @@ def average_gradients(weights: list[Tensor], share: float, rank: int) -> float:
     return flat[-1].item()
 
 
-def losses(model: Rudolph, sampler: Sampler, pool: Pool, arguments: argparse.Namespace) -> dict[str, Tensor]:
+def losses(
+    model: Rudolph, sampler: Sampler, pool: Pool, arguments: argparse.Namespace, stage: Stage
+) -> dict[str, Tensor]:
     """Runs both directions forward and backward; returns their losses."""
+    rng, sampler.everyday = sampler.rng, stage.everyday
+
+    def wanted(scene: Scene) -> bool:
+        known = all(body.kind % (len(KINDS) // stage.kinds) == 0 for body in scene.sprites)
+        return known and (scene.size != "pair" or rng.random() < stage.pairs)
+
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        scenes, codes = pool.draw(sampler.rng, arguments.draw, gridded=True)
-        image, left = text_to_image_losses(model, sampler.text_to_image(scenes), codes)
-        plain = sampler.text_to_text(scenes[:2])
+        scenes, codes = pool.draw(rng, arguments.draw, True, wanted)
+        hide = torch.tensor([rng.random() if rng.random() < stage.blind else 0.0 for _ in scenes])
+        seen = torch.rand(codes.shape) >= hide.unsqueeze(1)
+        image, left = text_to_image_losses(model, sampler.text_to_image(scenes), codes, seen)
+        plain = sampler.text_to_text(scenes[:1])
         left = left + 0.3 * text_loss(model, model.hidden(plain), plain)
     (image + 0.05 * left).backward()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        scenes, codes = pool.draw(sampler.rng, arguments.describe, gridded=False)
+        scenes, codes = pool.draw(rng, arguments.describe, False, wanted)
         prefix, texts = sampler.image_to_text(scenes)
         right = image_to_text_loss(model, prefix, codes, texts)
-    (0.5 * right).backward()
+    right.backward()
     return {"image": image, "left": left, "right": right}
 
 
@@ -118,7 +154,7 @@ def train(rank: int, arguments: argparse.Namespace) -> None:
     model.initialise()
     weights = list(model.parameters())
     average = [w.detach().clone() for w in weights]  # exponential moving average: what is exported
-    optimiser = torch.optim.AdamW(weights, lr=arguments.rate, betas=(0.9, 0.97), weight_decay=0.01, fused=True)
+    optimiser = torch.optim.AdamW(weights, lr=arguments.rate, betas=(0.9, 0.985), weight_decay=0.01, fused=True)
     pool = Pool(vqgan, arguments.pool, config.image_length, first=rank * arguments.pool)
     step, spent = 0, 0.0
     path, pool_path = arguments.out / "last.pt", arguments.out / f"pool{rank}.pt"
@@ -128,6 +164,7 @@ def train(rank: int, arguments: argparse.Namespace) -> None:
         average = [state["average"][name] for name, _ in model.named_parameters()]
         optimiser.load_state_dict(state["optimiser"])
         step, spent = state["step"], state["spent"]
+    if pool_path.exists():
         pool.restore(torch.load(pool_path, weights_only=True))
     sampler = Sampler(config, bpe, random.Random(1000 * step + rank))
     clock = Clock(arguments.minutes, spent)
@@ -139,7 +176,7 @@ def train(rank: int, arguments: argparse.Namespace) -> None:
     while share < 1:
         pool.grow(arguments.fresh)
         optimiser.zero_grad()
-        found = losses(model, sampler, pool, arguments)
+        found = losses(model, sampler, pool, arguments, next(stage for stage in STAGES if share <= stage.until))
         share = average_gradients(weights, clock.share, rank)
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(share, arguments.rate)
@@ -147,7 +184,7 @@ def train(rank: int, arguments: argparse.Namespace) -> None:
         optimiser.step()
         step += 1
         torch._foreach_lerp_(average, [w.detach() for w in weights], 1 - min(0.998, (step + 1) / (step + 10)))
-        if rank == 0 and step % 25 == 0:
+        if rank == 0 and step % 50 == 0:
             numbers = {name: loss.item() for name, loss in found.items()}
             log.write(step=step, seconds=clock.seconds, **numbers, pool=pool.size * arguments.workers)
         if (share * arguments.minutes * 60 - saved) > 180 or share >= 1:  # by the common clock
@@ -169,9 +206,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=runs / "rudolph")
     parser.add_argument("--minutes", type=float, default=75)
     parser.add_argument("--rate", type=float, default=1.5e-3)
-    parser.add_argument("--draw", type=int, default=6, help="text-to-image samples a step and worker")
-    parser.add_argument("--describe", type=int, default=3, help="image-to-text samples a step and worker")
-    parser.add_argument("--fresh", type=int, default=2, help="new scenes a step and worker")
+    parser.add_argument("--draw", type=int, default=3, help="text-to-image samples a step and worker")
+    parser.add_argument("--describe", type=int, default=2, help="image-to-text samples a step and worker")
+    parser.add_argument("--fresh", type=int, default=1, help="new scenes a step and worker")
     parser.add_argument("--pool", type=int, default=60000, help="most scenes a worker")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1, help="a worker")
