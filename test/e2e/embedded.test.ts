@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import sharp from 'sharp';
@@ -24,8 +24,7 @@ const CHERRY: Omit<Scene, 'caption' | 'rgb'> = {
   background: 'white',
 };
 
-// Visible in the report as skipped, until the model is there.
-describe.skipIf(!existsSync(join(FOLDER, 'rudolph.json')))('the embedded model in the browser', () => {
+describe('the embedded model in the browser', () => {
   let browser: Browser;
   let site: Site;
   let page: Page;
