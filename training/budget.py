@@ -23,11 +23,12 @@ class Clock:
         return min(1.0, self.seconds / self.total)
 
 
-def learning_rate(share: float, peak: float, warmup: float = 0.02, floor: float = 0.01) -> float:
-    """Linear warm-up, then a cosine down to `floor` of the peak."""
+def learning_rate(share: float, peak: float, warmup: float = 0.02, hold: float = 0.0, floor: float = 0.01) -> float:
+    """Linear warm-up, the peak until `hold`, then a cosine down to `floor` of the peak."""
+    warmup, start = max(warmup, 1e-6), max(warmup, hold)
     if share < warmup:
         return peak * max(share / warmup, 0.02)
-    return peak * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * (share - warmup) / (1 - warmup))))
+    return peak * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * max(share - start, 0) / (1 - start))))
 
 
 class Log:

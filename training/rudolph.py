@@ -93,9 +93,11 @@ def build_masks(config: Config) -> dict[str, Tensor]:
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
-    """Attention of [B, heads, S, c] under mask [Sq, Sk]. In bfloat16 on a CPU its backward pass takes half the time of
-    torch's fused one."""
+    """Attention of [B, heads, S, c] under mask [Sq, Sk] or [B, Sq, Sk]. In bfloat16 on a CPU its backward pass takes
+    half the time of torch's fused one."""
     bias = torch.zeros(mask.shape, dtype=q.dtype).masked_fill_(~mask, -1e4)
+    if bias.dim() == 3:
+        bias = bias.repeat_interleave(q.shape[1], 0)
     scores = torch.baddbmm(bias, (q * q.shape[-1] ** -0.5).flatten(0, 1), k.flatten(0, 1).transpose(1, 2))
     return torch.bmm(scores.softmax(-1).to(v.dtype), v.flatten(0, 1)).unflatten(0, q.shape[:2])
 
@@ -110,7 +112,7 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, mask: Tensor, last: int | None) -> Tensor:
         q, k, v = self.query_key_value(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # [B, h, S, c]
         if last is not None:
-            q, mask = q[:, :, -last:], mask[-last:]
+            q, mask = q[:, :, -last:], mask[..., -last:, :]
         out = attend(q, k, v, mask)
         return self.dense(out.transpose(1, 2).flatten(2)).clamp(-65504, 65504)
 
@@ -154,10 +156,14 @@ class Transformer(nn.Module):
         for kind, mask in build_masks(config).items():
             self.register_buffer(f"{kind}_mask", mask)
 
-    def forward(self, x: Tensor, last: int | None = None) -> Tensor:
-        length = x.shape[1]
+    def forward(self, x: Tensor, last: int | None = None, kept: Tensor | None = None) -> Tensor:
+        """x [B, S, hidden]. `kept` [B, S]: which positions of the whole sequence x holds, where not the first S."""
+        length, masks = x.shape[1], {}
+        for kind in set(self.kinds):
+            mask = getattr(self, f"{kind}_mask")
+            masks[kind] = mask[:length, :length] if kept is None else mask[kept[:, :, None], kept[:, None, :]]
         for i, (layer, kind) in enumerate(zip(self.layers, self.kinds)):
-            mask = getattr(self, f"{kind}_mask")[:length, :length]
+            mask = masks[kind]
             x = layer(x, mask, last if i == len(self.layers) - 1 else None)
         return self.final_layernorm(x)
 
@@ -215,9 +221,19 @@ class Rudolph(nn.Module):
             parts.append(self.text_embeddings(right) + self.r_text_pos_embeddings(position))
         return torch.cat(parts, 1)
 
-    def hidden(self, *streams: Tensor, last: int | None = None, seen: Tensor | None = None) -> Tensor:
-        """-> [B, S or last, hidden], behind the final LayerNorm"""
-        return self.transformer(self.embed(*streams, seen=seen), last)
+    def hidden(
+        self, *streams: Tensor, last: int | None = None, seen: Tensor | None = None, tokens: Tensor | None = None
+    ) -> Tensor:
+        """-> [B, S or last, hidden], behind the final LayerNorm. In training, `tokens` [B, K], ascending, leaves only
+        these of the image's tokens in the sequence."""
+        x = self.embed(*streams, seen=seen)
+        if tokens is None:
+            return self.transformer(x, last)
+        left, length = self.config.l_text_seq_length, x.shape[1]
+        ends = torch.arange(length)
+        text_left, text_right = ends[:left], ends[left + streams[1].shape[1] :]
+        kept = torch.cat([part.expand(len(x), -1) for part in (text_left, text_right)] + [tokens + left], 1).sort(1).values
+        return self.transformer(x.gather(1, kept.unsqueeze(-1).expand(-1, -1, x.shape[-1])), last, kept)
 
     def forward(self, *streams: Tensor) -> Tensor:
         """-> logits [B, S, text classes, then image classes]"""

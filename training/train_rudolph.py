@@ -26,7 +26,7 @@ from .bpe import BPE
 from .kinds import KINDS
 from .rudolph import Config, Rudolph
 from .samples import Pool, Sampler, encode
-from .scenes import Scene, random_pair, random_single
+from .scenes import SIDE, TOKEN, Scene, random_pair, random_single
 from .train_vqgan import CONFIG as VQGAN_CONFIG
 from .vqgan import VQGAN, load_state
 
@@ -39,17 +39,19 @@ class Stage:
     kinds: int  # only so many kinds occur, evenly spread over the list
     pairs: float  # how often a pair is taken when one comes up
     everyday: float  # how often a sprite goes by its everyday name for sure
+    tokens: int | None  # so many image tokens of each are looked at
     blind: float  # share of the drawings whose earlier tokens are hidden, each with a chance of its own
 
 
 # The caption decides only the first few tokens of a sprite: the others can be told from those. Hiding earlier tokens,
 # and few names at first, make the caption worth reading.
 STAGES = (
-    Stage(until=0.41, kinds=12, pairs=0.1, everyday=1.0, blind=0.8),
-    Stage(until=0.52, kinds=24, pairs=0.2, everyday=1.0, blind=0.8),
-    Stage(until=0.75, kinds=72, pairs=0.4, everyday=0.8, blind=0.7),
-    Stage(until=0.9, kinds=72, pairs=1.0, everyday=0.5, blind=0.5),
-    Stage(until=1.0, kinds=72, pairs=1.0, everyday=0.3, blind=0.1),
+    Stage(until=0.28, kinds=12, pairs=0.1, everyday=1.0, tokens=128, blind=0.8),
+    Stage(until=0.36, kinds=24, pairs=0.3, everyday=1.0, tokens=128, blind=0.8),
+    Stage(until=0.60, kinds=72, pairs=0.5, everyday=0.8, tokens=128, blind=0.7),
+    Stage(until=0.8, kinds=72, pairs=1.0, everyday=0.5, tokens=128, blind=0.5),
+    Stage(until=0.92, kinds=72, pairs=1.0, everyday=0.3, tokens=128, blind=0.15),
+    Stage(until=1.0, kinds=72, pairs=1.0, everyday=0.3, tokens=None, blind=0.1),
 )
 
 
@@ -78,17 +80,36 @@ def text_loss(model: Rudolph, hidden: Tensor, ids: Tensor) -> Tensor:
 
 
 def text_to_image_losses(
-    model: Rudolph, left: Tensor, image: Tensor, seen: Tensor | None = None
+    model: Rudolph, left: Tensor, image: Tensor, seen: Tensor | None = None, tokens: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """-> image loss, left text loss. The last image token predicts nothing, so it is left out."""
-    hidden = model.hidden(left, image[:, :-1], seen=None if seen is None else seen[:, :-1])
+    """-> image loss, left text loss. The last image token predicts nothing; `tokens` leaves others out too."""
+    if tokens is None:
+        tokens = torch.arange(image.shape[1] - 1).expand(len(image), -1)
+    hidden = model.hidden(left, image, seen=seen, tokens=tokens)
     length = left.shape[1]
     logits = model.image_logits(hidden[:, length - 1 :]).float()
-    return F.cross_entropy(logits.flatten(0, 1), image.flatten()), text_loss(model, hidden[:, :length], left)
+    labels = torch.cat([image[:, :1], image.gather(1, tokens + 1)], 1)
+    return F.cross_entropy(logits.flatten(0, 1), labels.flatten()), text_loss(model, hidden[:, :length], left)
 
 
-def image_to_text_loss(model: Rudolph, left: Tensor, image: Tensor, right: Tensor) -> Tensor:
-    return text_loss(model, model.hidden(left, image, right, last=right.shape[1]), right)
+def image_to_text_loss(
+    model: Rudolph, left: Tensor, image: Tensor, right: Tensor, tokens: Tensor | None = None
+) -> Tensor:
+    return text_loss(model, model.hidden(left, image, right, last=right.shape[1], tokens=tokens), right)
+
+
+def around_sprites(scenes: list[Scene], count: int) -> Tensor:
+    """`count` image tokens of each scene [B, count], ascending: its sprites' with a row above and a column to the left
+    (which predict them), then any others. Most of a scene is background that teaches nothing new."""
+    side = SIDE // TOKEN
+    wanted = torch.rand(len(scenes), side, side)
+    for i, scene in enumerate(scenes):
+        for b in scene.sprites:
+            rows = slice(max(b.y // TOKEN - 1, 0), -(-(b.y + b.size) // TOKEN))
+            columns = slice(max(b.x // TOKEN - 1, 0), -(-(b.x + b.size) // TOKEN))
+            wanted[i, rows, columns] += 1
+    wanted = wanted.flatten(1)[:, :-1]  # the last predicts nothing
+    return wanted.topk(count, 1).indices.sort(1).values
 
 
 @torch.no_grad()
@@ -128,14 +149,16 @@ def losses(
         scenes, codes = pool.draw(rng, arguments.draw, True, wanted)
         hide = torch.tensor([rng.random() if rng.random() < stage.blind else 0.0 for _ in scenes])
         seen = torch.rand(codes.shape) >= hide.unsqueeze(1)
-        image, left = text_to_image_losses(model, sampler.text_to_image(scenes), codes, seen)
+        tokens = around_sprites(scenes, stage.tokens) if stage.tokens else None
+        image, left = text_to_image_losses(model, sampler.text_to_image(scenes), codes, seen, tokens)
         plain = sampler.text_to_text(scenes[:1])
         left = left + 0.3 * text_loss(model, model.hidden(plain), plain)
     (image + 0.05 * left).backward()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         scenes, codes = pool.draw(rng, arguments.describe, False, wanted)
         prefix, texts = sampler.image_to_text(scenes)
-        right = image_to_text_loss(model, prefix, codes, texts)
+        tokens = around_sprites(scenes, stage.tokens) if stage.tokens else None
+        right = image_to_text_loss(model, prefix, codes, texts, tokens)
     right.backward()
     return {"image": image, "left": left, "right": right}
 
@@ -179,7 +202,7 @@ def train(rank: int, arguments: argparse.Namespace) -> None:
         found = losses(model, sampler, pool, arguments, next(stage for stage in STAGES if share <= stage.until))
         share = average_gradients(weights, clock.share, rank)
         for group in optimiser.param_groups:
-            group["lr"] = learning_rate(share, arguments.rate)
+            group["lr"] = learning_rate(share, arguments.rate, hold=0.7)
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
         optimiser.step()
         step += 1
@@ -205,8 +228,8 @@ def main() -> None:
     parser.add_argument("--bpe", type=Path, default=runs / "bpe.model")
     parser.add_argument("--out", type=Path, default=runs / "rudolph")
     parser.add_argument("--minutes", type=float, default=75)
-    parser.add_argument("--rate", type=float, default=1.5e-3)
-    parser.add_argument("--draw", type=int, default=3, help="text-to-image samples a step and worker")
+    parser.add_argument("--rate", type=float, default=1.2e-3)
+    parser.add_argument("--draw", type=int, default=4, help="text-to-image samples a step and worker")
     parser.add_argument("--describe", type=int, default=2, help="image-to-text samples a step and worker")
     parser.add_argument("--fresh", type=int, default=1, help="new scenes a step and worker")
     parser.add_argument("--pool", type=int, default=60000, help="most scenes a worker")
