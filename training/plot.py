@@ -13,8 +13,12 @@ HERE = Path(__file__).parent
 
 
 def thin(source: Path, target: Path, every: int) -> list[dict]:
-    """Keeps every n-th training line and every validation line."""
-    lines = [json.loads(line) for line in source.read_text().splitlines()]
+    """Keeps every n-th training line and every validation line; drops what was lost to a resume from before it."""
+    lines: list[dict] = []
+    for line in reversed([json.loads(line) for line in source.read_text().splitlines()]):
+        if not lines or line["seconds"] < lines[-1]["seconds"]:
+            lines.append(line)
+    lines.reverse()
     kept = [line for i, line in enumerate(lines) if i % every == 0 or any(key.startswith("val") for key in line)]
     target.parent.mkdir(exist_ok=True)
     target.write_text("".join(json.dumps(line) + "\n" for line in kept))
