@@ -161,9 +161,11 @@ export async function imageCases(
   }
 }
 
+/** A bundle's name of a special token without its angle brackets; null for none. */
+const token = (name: string | null | undefined): string | null => name?.replace(/^<|>$/g, '') ?? null;
+
 /** Greedy pictures and captions through the tasks themselves. */
 export async function greedyCases(bundle: Bundle, engine: Engine, report: Report, signal: AbortSignal): Promise<void> {
-  const token = (name: string | null | undefined): string | null => name?.replace(/^<|>$/g, '') ?? null;
   let pictures = 0;
   for (const item of bundle.cases.greedy ?? []) {
     if (item.task === 'text_to_image') {
@@ -194,8 +196,8 @@ async function captionCase(
       topK: 1,
       seed: 0,
       ...(item.template === undefined ? {} : { template: item.template }),
-      leftSpecialToken: (item.l_special_token ?? null)?.replace(/^<|>$/g, '') ?? null,
-      rightSpecialToken: (item.r_special_token ?? null)?.replace(/^<|>$/g, '') ?? null,
+      leftSpecialToken: token(item.l_special_token),
+      rightSpecialToken: token(item.r_special_token),
     },
     { signal },
   );

@@ -2,6 +2,7 @@ import { RudolphError } from '../errors';
 import { Arena, readBack } from '../gpu/buffers';
 import type { Gpu } from '../gpu/device';
 import { type Binding, type Dispatch, f32, type Kernel, packParams } from '../gpu/kernel';
+import { Runner } from '../gpu/runner';
 
 /** In `forced`: draw here. In `tokens` and ids: none. */
 export const NO_TOKEN = 0xffffffff;
@@ -145,13 +146,9 @@ export async function filterProbabilities(
       bindings: [arena.upload('logits', logits), probabilities],
       workgroups: [rows],
     });
-    const encoder = gpu.device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
-    pass.setPipeline(dispatch.pipeline);
-    dispatch.groups.forEach((group, index) => pass.setBindGroup(index, group));
-    pass.dispatchWorkgroups(...dispatch.workgroups);
-    pass.end();
-    gpu.device.queue.submit([encoder.finish()]);
+    const runner = new Runner(gpu.device);
+    await runner.run([dispatch]);
+    await runner.flush();
     return new Float32Array(await readBack(gpu.device, probabilities, 0, logits.byteLength));
   } finally {
     arena.dispose();
