@@ -175,6 +175,8 @@ def train(rank: int, arguments: argparse.Namespace) -> None:
     config = make_config(bpe)
     model = Rudolph(config)
     model.initialise()
+    if arguments.start:
+        model.load_state_dict(torch.load(arguments.start, weights_only=True)["average"], strict=False)
     weights = list(model.parameters())
     average = [w.detach().clone() for w in weights]  # exponential moving average: what is exported
     optimiser = torch.optim.AdamW(weights, lr=arguments.rate, betas=(0.9, 0.985), weight_decay=0.01, fused=True)
@@ -199,7 +201,8 @@ def train(rank: int, arguments: argparse.Namespace) -> None:
     while share < 1:
         pool.grow(arguments.fresh)
         optimiser.zero_grad()
-        found = losses(model, sampler, pool, arguments, next(stage for stage in STAGES if share <= stage.until))
+        reached = arguments.begin + share * (1 - arguments.begin)
+        found = losses(model, sampler, pool, arguments, next(stage for stage in STAGES if reached <= stage.until))
         share = average_gradients(weights, clock.share, rank)
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(share, arguments.rate, hold=0.7)
@@ -228,6 +231,8 @@ def main() -> None:
     parser.add_argument("--bpe", type=Path, default=runs / "bpe.model")
     parser.add_argument("--out", type=Path, default=runs / "rudolph")
     parser.add_argument("--minutes", type=float, default=75)
+    parser.add_argument("--start", type=Path, help="an earlier run's last.pt, to go on from its averaged weights")
+    parser.add_argument("--begin", type=float, default=0, help="share of STAGES to leave out, in a run with --start")
     parser.add_argument("--rate", type=float, default=1.2e-3)
     parser.add_argument("--draw", type=int, default=4, help="text-to-image samples a step and worker")
     parser.add_argument("--describe", type=int, default=2, help="image-to-text samples a step and worker")
