@@ -9,28 +9,25 @@ from torch import Tensor
 
 from .bpe import BPE
 from .captions import caption, without_yo
+from .fit_tokenizer import Projection
 from .rudolph import LT_I2T, LT_T2I, LT_T2T, LT_UNK, RT_I2T, RT_UNK, Config, prompt
 from .scenes import Scene, random_scene, render
-from .vqgan import VQGAN
 
 TEMPLATE = "на картинке"  # upstream's caption template
 
 
-def encode(vqgan: VQGAN, scenes: list[Scene]) -> Tensor:
-    """Scenes -> codes [B, I]. The codebook's distances stay in float32, the rest may be bfloat16."""
+def encode(projection: Projection, scenes: list[Scene]) -> Tensor:
+    """Scenes -> codes [B, I]"""
     images = torch.from_numpy(np.stack([render(scene) for scene in scenes])).permute(0, 3, 1, 2).contiguous()
-    with torch.inference_mode():
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            latents = vqgan.latents(images)
-        return vqgan.quantize.proj(latents.float()).argmax(1).flatten(1)
+    return projection.encode(images)
 
 
 class Pool:
     """Scenes by seed, with their codes. A quarter of the seeds is off the token grid, for captions only."""
 
-    def __init__(self, vqgan: VQGAN, capacity: int, image_length: int, first: int = 0):
+    def __init__(self, projection: Projection, capacity: int, image_length: int, first: int = 0):
         """Holds the scenes of the seeds first, first + 1, …"""
-        self.vqgan, self.first, self.size = vqgan, first, 0
+        self.projection, self.first, self.size = projection, first, 0
         self.codes = torch.zeros(capacity, image_length, dtype=torch.int16)
 
     @staticmethod
@@ -45,7 +42,7 @@ class Pool:
         count = min(count, len(self.codes) - self.size)
         if count:
             scenes = [self._scene(self.first + i) for i in range(self.size, self.size + count)]
-            self.codes[self.size : self.size + count] = encode(self.vqgan, scenes).to(torch.int16)
+            self.codes[self.size : self.size + count] = encode(self.projection, scenes).to(torch.int16)
             self.size += count
 
     def draw(

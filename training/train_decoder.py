@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .budget import Clock, Log, learning_rate, save
+from .fit_tokenizer import Projection
 from .scenes import SIDE, Scene, random_scene, render
 from .train_vqgan import CONFIG, gradient_loss, psnr
 from .vqgan import VQGAN, load_state
@@ -21,13 +22,10 @@ from .vqgan import VQGAN, load_state
 CROP = 64
 
 
-def quantised(model: VQGAN, images: Tensor) -> Tensor:
+@torch.no_grad()
+def quantised(model: VQGAN, projection: Projection, images: Tensor) -> Tensor:
     """images [B, 3, SIDE, SIDE] -> their codes' rows [B, embed_dim, SIDE / 8, SIDE / 8]"""
-    with torch.no_grad():
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            latents = model.latents(images)
-        codes = model.quantize.proj(latents.float()).argmax(1)
-        return model.quantize.embed(codes).permute(0, 3, 1, 2)
+    return model.quantize.embed(projection.encode(images)).transpose(1, 2).unflatten(2, (SIDE // 8, -1))
 
 
 def stack(scenes: list[Scene]) -> Tensor:
@@ -65,6 +63,7 @@ def main() -> None:
     model = VQGAN(CONFIG)
     model.load_state_dict(load_state(arguments.vqgan))
     model.requires_grad_(False)
+    projection = Projection(model)
     weights = [*model.decoder.requires_grad_(True).parameters(), *model.post_quant_conv.requires_grad_(True).parameters()]
     optimiser = torch.optim.AdamW(weights, lr=arguments.rate, betas=(0.9, 0.98), weight_decay=1e-4, fused=True)
     step, spent, path = 0, 0.0, arguments.out / "last.pt"
@@ -86,7 +85,7 @@ def main() -> None:
         whole = share > 0.6
         scenes = [random_scene(rng, free=rng.random() < 0.2) for _ in range(3 if whole else 8)]
         images = stack(scenes)
-        rows = quantised(model, images)
+        rows = quantised(model, projection, images)
         if not whole:
             rows, images = crops(rng, scenes, rows, images)
         with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -104,7 +103,7 @@ def main() -> None:
         if clock.seconds - saved > 180 or clock.share == 1:
             saved = clock.seconds
             with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
-                quality = psnr(model.reconstruct(quantised(model, fixed)).float().clamp(0, 1), fixed)
+                quality = psnr(model.reconstruct(quantised(model, projection, fixed)).float().clamp(0, 1), fixed)
             log.write(step=step, seconds=clock.seconds, val_psnr=quality)
             save(path, model=model.state_dict(), optimiser=optimiser.state_dict(), step=step, spent=clock.seconds)
             halves = {key: value.half().contiguous() for key, value in model.state_dict().items()}

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from .budget import Clock, Log, learning_rate, save
 from .bpe import BPE
+from .fit_tokenizer import Projection
 from .kinds import KINDS
 from .rudolph import Config, Rudolph
 from .samples import Pool, Sampler, encode
@@ -46,11 +47,11 @@ class Stage:
 # The caption decides only the first few tokens of a sprite: the others can be told from those. Hiding earlier tokens,
 # and few names at first, make the caption worth reading.
 STAGES = (
-    Stage(until=0.28, kinds=12, pairs=0.1, everyday=1.0, tokens=128, blind=0.8),
-    Stage(until=0.36, kinds=24, pairs=0.3, everyday=1.0, tokens=128, blind=0.8),
-    Stage(until=0.60, kinds=72, pairs=0.5, everyday=0.8, tokens=128, blind=0.7),
-    Stage(until=0.8, kinds=72, pairs=1.0, everyday=0.5, tokens=128, blind=0.5),
-    Stage(until=0.92, kinds=72, pairs=1.0, everyday=0.3, tokens=128, blind=0.15),
+    Stage(until=0.10, kinds=12, pairs=0.1, everyday=1.0, tokens=128, blind=0.6),
+    Stage(until=0.18, kinds=24, pairs=0.3, everyday=1.0, tokens=128, blind=0.6),
+    Stage(until=0.55, kinds=72, pairs=0.5, everyday=0.8, tokens=128, blind=0.5),
+    Stage(until=0.80, kinds=72, pairs=1.0, everyday=0.5, tokens=128, blind=0.3),
+    Stage(until=0.93, kinds=72, pairs=1.0, everyday=0.3, tokens=128, blind=0.15),
     Stage(until=1.0, kinds=72, pairs=1.0, everyday=0.3, tokens=None, blind=0.1),
 )
 
@@ -113,11 +114,11 @@ def around_sprites(scenes: list[Scene], count: int) -> Tensor:
 
 
 @torch.no_grad()
-def validate(model: Rudolph, vqgan: VQGAN, bpe: BPE) -> dict[str, float]:
+def validate(model: Rudolph, projection: Projection, bpe: BPE) -> dict[str, float]:
     """Losses on fixed held-out scenes."""
     rng = random.Random(777)
     scenes = [make(rng, held_out=True) for make in (random_single, random_pair) for _ in range(24)]
-    sampler, codes = Sampler(model.config, bpe, rng), encode(vqgan, scenes).clone()
+    sampler, codes = Sampler(model.config, bpe, rng), encode(projection, scenes)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         image, _ = text_to_image_losses(model, sampler.text_to_image(scenes), codes)
         left, right = sampler.image_to_text(scenes)
@@ -170,8 +171,9 @@ def train(rank: int, arguments: argparse.Namespace) -> None:
     torch.manual_seed(0)  # the same weights everywhere
 
     bpe = BPE.load(arguments.bpe)
-    vqgan = VQGAN(VQGAN_CONFIG).eval().requires_grad_(False)
+    vqgan = VQGAN(VQGAN_CONFIG).requires_grad_(False)
     vqgan.load_state_dict(load_state(arguments.vqgan))
+    projection = Projection(vqgan)
     config = make_config(bpe)
     model = Rudolph(config)
     model.initialise()
@@ -180,7 +182,7 @@ def train(rank: int, arguments: argparse.Namespace) -> None:
     weights = list(model.parameters())
     average = [w.detach().clone() for w in weights]  # exponential moving average: what is exported
     optimiser = torch.optim.AdamW(weights, lr=arguments.rate, betas=(0.9, 0.985), weight_decay=0.01, fused=True)
-    pool = Pool(vqgan, arguments.pool, config.image_length, first=rank * arguments.pool)
+    pool = Pool(projection, arguments.pool, config.image_length, first=rank * arguments.pool)
     step, spent = 0, 0.0
     path, pool_path = arguments.out / "last.pt", arguments.out / f"pool{rank}.pt"
     if path.exists():
@@ -217,7 +219,7 @@ def train(rank: int, arguments: argparse.Namespace) -> None:
             saved = share * arguments.minutes * 60
             torch.save(pool.codes[: pool.size].clone(), pool_path)
             if rank == 0:
-                log.write(step=step, seconds=clock.seconds, **validate(model, vqgan, bpe))
+                log.write(step=step, seconds=clock.seconds, **validate(model, projection, bpe))
                 names = [name for name, _ in model.named_parameters()]
                 save(path, model=model.state_dict(), average=dict(zip(names, average)),
                      optimiser=optimiser.state_dict(), step=step, spent=clock.seconds)  # fmt: skip
