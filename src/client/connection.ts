@@ -1,12 +1,11 @@
 import { proxy, releaseProxy, type Remote, transfer, wrap } from 'comlink';
 import { fromPlain, RudolphError } from '../errors';
+import type { TaskName, TaskTypes } from '../tasks/types';
 import type {
   LoadEvent,
   Reply,
   RudolphInfo,
   StoredModel,
-  TaskName,
-  TaskTypes,
   WorkerApi,
   WorkerLoadOptions,
 } from '../worker/api';
