@@ -119,22 +119,14 @@ describe('the embedded model, base kernels', { timeout: 600_000 }, () => {
   });
 
   test('draws the same tokens again for a seed, and others for another', async () => {
-    expect(await drawTokens(engine, DRAWING, 0, CANDIDATES)).toEqual(drawn.codebooks);
-    const [other] = await drawTokens(engine, { ...DRAWING, seed: 2 }, 0, 1);
+    expect(await drawTokens(engine, DRAWING, CANDIDATES)).toEqual(drawn.codebooks);
+    const [other] = await drawTokens(engine, { ...DRAWING, seed: 2 }, 1);
     expect(other).not.toEqual(drawn.codebooks[0]);
   });
 
   test('draws the same tokens for one candidate and for eight', async () => {
-    const alone = await engine.textToImage(DRAWING.prompt, { seed: DRAWING.seed });
-    await expectTokens(alone.codebooks, drawn.codebooks.slice(0, 1), 'alone');
-    for (const candidate of [3, 7]) {
-      await expectTokens(
-        await drawTokens(engine, DRAWING, candidate, 1),
-        [drawn.codebooks[candidate]!],
-        'alone',
-        candidate,
-      );
-    }
+    const alone = await drawTokens(engine, DRAWING, 4, 1);
+    await expectTokens(alone, drawn.codebooks.slice(0, 4), 'alone');
   });
 
   test('a token that lost by more than rounding is found', async () => {

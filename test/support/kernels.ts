@@ -26,8 +26,16 @@ export function kernelSpecs(weights: string): KernelSpec[] {
       ...[4, 8].map((per) => ({ name: 'matmul', parts: [weights, ...output], consts: { PER_M: per, PER_N: per } })),
     ]),
     ...[16, 64, 256].flatMap((threads) => [
-      { name: 'sample', parts: ['random', 'filter'], constants: { FILTER_THREADS: threads } },
-      { name: 'filter_probs', parts: ['filter'], constants: { FILTER_THREADS: threads } },
+      ...['logits_plain', 'logits_allowed', 'logits_guided'].map((logits) => ({
+        name: 'sample',
+        parts: ['random', 'filter', logits],
+        constants: { FILTER_THREADS: threads },
+      })),
+      ...['logits_plain', 'logits_allowed'].map((logits) => ({
+        name: 'filter_probs',
+        parts: ['filter', logits],
+        constants: { FILTER_THREADS: threads },
+      })),
     ]),
     ...[weights, 'weights_f32'].flatMap((part) =>
       [

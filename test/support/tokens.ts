@@ -15,20 +15,20 @@ export interface Drawing {
   readonly seed: number;
 }
 
-/** Draws candidates first … first + count − 1 with the default sampling; (count, d²). Nothing is decoded. */
+/** Draws candidates with the default sampling, `batch` at once; (count, d²). Nothing is decoded. */
 export async function drawTokens(
   engine: Engine,
   { prompt, seed }: Drawing,
-  first: number,
   count: number,
+  batch = count,
 ): Promise<number[][]> {
   const { transformer, sampler, manifest } = engine.model;
   const { leftLength, imageSide, imageVocabulary, imageSpecialTokens } = manifest.config;
   const tokens = await generate(transformer, sampler, {
     prefix: engine.model.leftPrompt(prompt, 'LT_T2I').ids,
     end: leftLength + imageSide ** 2,
-    candidates: count,
-    firstCandidate: first,
+    count,
+    batch,
     stream: 'image',
     classes: imageVocabulary - imageSpecialTokens,
     sampling: { ...IMAGE_SAMPLING, seed },
