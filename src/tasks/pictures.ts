@@ -96,9 +96,9 @@ export function underMask(
   }
   const image = mask as RgbaImage;
   if (!isTokens(picture)) {
-    // A pixel of rounding is allowed: a mask may be a smaller copy.
+    // Rounding is allowed: a mask may be a smaller copy.
     const expected = (image.width * picture.height) / picture.width;
-    if (Math.abs(image.height - expected) > 1)
+    if (Math.abs(image.height - expected) >= 1)
       throw new RudolphError(
         'bad-input',
         `the mask is ${image.width}×${image.height}, the picture ${picture.width}×${picture.height}: their proportions must be the same`,
