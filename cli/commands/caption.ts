@@ -22,8 +22,8 @@ ${PICTURE_USAGE}
 ${SPECIAL_TOKEN_USAGE('LT_I2T and RT_I2T')}
 ${SAMPLING_USAGE('64', '0.8', '0.9')}
 ${KEEP_USAGE('different drafts', '0.05')}
-  --json              print {"texts": […], "counts": […], "tokens": [[…]], "seed": …}, with --keep also "scores", "ppl_txt",
-                      "ppl_img", one a text, the lowest score first`,
+  --json              print {"texts": […], "counts": […], "tokens": [[…]], "seed": …}, with --keep also "scores",
+                      "ppl_txt" and "ppl_img", one a text, the lowest score first`,
   async run(args, signal) {
     const options = new Options(args, {
       values: [

@@ -16,7 +16,8 @@ Goes on from a text: N drafts, the different ones with how often each came.
 
 ${ENGINE_USAGE}
   --text T            the beginning, in Russian
-  --allowed IDS       only these token ids may be drawn, e.g. 17,186,402 (rudolph-web tokenize prints ids); the end always may
+  --allowed IDS       only these token ids may be drawn, e.g. 17,186,402 (rudolph-web tokenize prints ids); the end
+                      always may
   --special-token S   the left special token (default: LT_T2T; none: no token)
 ${SAMPLING_USAGE('64', '0.8', '0.9')}
   --json              print {"texts": […], "counts": […], "tokens": [[…]], "ppl_txt": […], "seed": …}`,

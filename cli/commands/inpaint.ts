@@ -10,16 +10,16 @@ import { PICTURE_USAGE, PICTURE_VALUES, requiredPicture } from '../support/pictu
 export const command: Command = {
   name: 'inpaint',
   summary: 'part of a picture drawn anew from a Russian text',
-  usage: `Usage: rudolph-web inpaint --model DIR --image F (--borders UP,RIGHT,DOWN,LEFT | --mask F.png) --text T [--out DIR] [--json]
+  usage: `Usage: rudolph-web inpaint --model DIR --image F (--borders U,R,D,L | --mask F.png) --text T [--out DIR] [--json]
 
 Draws a part of a picture anew and saves the results as PNG. What is kept is kept as tokens: its pixels change a little.
 
 ${ENGINE_USAGE}
 ${PICTURE_USAGE}
-  --borders U,R,D,L   rows and columns of tokens to keep at the upper, right, lower and left border; the rest is drawn anew
-                      (a token is 8×8 pixels of the picture that the model sees)
-  --mask F            instead of --borders: a picture of the same proportions, white where to draw anew, anything else where to keep;
-                      a token with any white in it is drawn anew
+  --borders U,R,D,L   rows and columns of tokens to keep at the upper, right, lower and left border; the rest is drawn
+                      anew (a token is 8×8 pixels of the picture that the model sees)
+  --mask F            instead of --borders: a picture of the same proportions, white where to draw anew, anything else
+                      where to keep; a token with any white in it is drawn anew
 ${DRAWING_USAGE}`,
   async run(args, signal) {
     const options = new Options(args, {

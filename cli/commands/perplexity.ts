@@ -13,14 +13,14 @@ export const command: Command = {
   summary: 'how surprising texts and a picture are to the model',
   usage: `Usage: rudolph-web perplexity --model DIR [--left T] [--image F | --codebook F.json] [--right T] [--json]
 
-Computes the perplexity of each given part of a sequence of left text, picture and right text, each part behind those before it:
-exp(cross-entropy), averaged over the part's tokens; the lower, the likelier. A part that is not given is empty.
+Computes the perplexity of each given part of a sequence of left text, picture and right text, each part behind those
+before it: exp(cross-entropy), averaged over the part's tokens; the lower, the likelier. A missing left text is empty.
 
 ${ENGINE_USAGE}
   --left T            the left text, in Russian
 ${PICTURE_USAGE}
-  --right T           the right text, in Russian
-${SPECIAL_TOKEN_USAGE('by the parts given: see docs/upstream.md')}
+  --right T           the right text, in Russian; only behind a picture
+${SPECIAL_TOKEN_USAGE('LT_T2I before a picture, LT_T2T without one, LT_I2T where --left is missing; RT_I2T')}
   --json              print {"ppl_left": …, "ppl_img": …, "ppl_right": …}, null for a part that was not given`,
   async run(args, signal) {
     const options = new Options(args, {

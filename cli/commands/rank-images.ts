@@ -23,8 +23,8 @@ ${ENGINE_USAGE}
   --codebooks F       instead of --image: JSON with an array of each picture's tokens, e.g. what draw --json prints
   --weight W          the text's weight in the scores, 0 to 1 (default: 0.95)
 ${SPECIAL_TOKEN_USAGE('LT_I2T and RT_I2T')}
-  --json              print {"order": […], "scores": […], "ppl_txt": […], "ppl_img": […]}: order holds indices from 0, the best first;
-                      the others are in the order of the pictures; the lowest score is the best`,
+  --json              print {"order": […], "scores": […], "ppl_txt": […], "ppl_img": […]}: order holds indices from 0,
+                      the best first; the others are in the order of the pictures; the lowest score is the best`,
   async run(args, signal) {
     const options = new Options(args, {
       values: [...ENGINE_VALUES, ...SPECIAL_TOKEN_VALUES, 'text', 'codebooks', 'weight'],

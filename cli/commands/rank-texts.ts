@@ -20,9 +20,11 @@ ${PICTURE_USAGE}
   --text T            a text, in Russian; once for each
   --counts N,N,…      how often each text was drafted: its score is divided by that (default: once each)
   --weight W          the text's weight in the scores, 0 to 1 (default: 0.05)
-  --left-special-token S   (default: LT_T2I; none: no token)
-  --json              print {"texts": […], "order": […], "scores": […], "ppl_txt": […], "ppl_img": […]}: order holds indices from 0,
-                      the best first; the others are in the order of the texts; the lowest score is the best`,
+  --left-special-token S
+                      of the texts, by upstream's name; none: no token (default: LT_T2I)
+  --json              print {"texts": […], "order": […], "scores": […], "ppl_txt": […], "ppl_img": […]}: order holds
+                      indices from 0, the best first; the others are in the order of the texts; the lowest score is
+                      the best`,
   async run(args, signal) {
     const options = new Options(args, {
       values: [...ENGINE_VALUES, ...PICTURE_VALUES, 'counts', 'weight', 'left-special-token'],

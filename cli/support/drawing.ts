@@ -26,12 +26,13 @@ export const DRAWING_USAGE = `  --text T            what to draw, in Russian
   --out DIR           where to save the pictures (default: the current folder)
   --special-token S   the left special token (default: LT_T2I; none: no token)
 ${SAMPLING_USAGE('768', '0.99', '1')}
-  --guidance W        0 to 1: share of the empty prompt's probabilities that is mixed in (default: 0; upstream's "cfg" has 0.2)
+  --guidance W        share of the empty prompt's probabilities that is mixed in, 0 to 1 (default: 0; upstream's
+                      "cfg" has 0.2)
 ${KEEP_USAGE('pictures', '0.95')}
   --decoder D         plain, or dwt, whose pictures are twice as wide and high, where the model has it
                       (default: plain where the model has it)
-  --json              print {"codebooks": [[…]], "files": […], "seed": …}, with --keep also "scores", "ppl_txt", "ppl_img",
-                      one a picture, the lowest score first`;
+  --json              print {"codebooks": [[…]], "files": […], "seed": …}, with --keep also "scores", "ppl_txt" and
+                      "ppl_img", one a picture, the lowest score first`;
 
 /** Reads the options of DRAWING_VALUES that a task takes. */
 export function drawingOf(options: Options): TextToImageOptions {
@@ -56,8 +57,10 @@ export async function draw(
   task: (engine: Engine, context: CliContext) => Promise<TextToImageResult>,
 ): Promise<void> {
   const out = options.string('out') ?? '.';
-  await mkdir(out, { recursive: true }); // first: drawing may take long, and would be lost
-  const { images, codebooks, seed, ranking } = await runTask(options, signal, task);
+  const { images, codebooks, seed, ranking } = await runTask(options, signal, async (engine, context) => {
+    await mkdir(out, { recursive: true }); // first: drawing may take long, and would be lost
+    return task(engine, context);
+  });
   const files = images.map((_, index) => join(out, `${name}-${seed}-${index}.png`));
   for (const [index, image] of images.entries()) await writePng(files[index]!, image);
   if (options.flag('json')) printJson({ codebooks, files, ...(ranking ? rankingJson(ranking) : {}), seed });

@@ -4,7 +4,9 @@ import type { Options } from './options';
 export const SPECIAL_TOKEN_VALUES = ['left-special-token', 'right-special-token'] as const;
 /** `defaults`: "LT_I2T and RT_I2T". */
 export const SPECIAL_TOKEN_USAGE = (defaults: string): string =>
-  `  --left-special-token S   --right-special-token S   (default: ${defaults}; none: no token)`;
+  `  --left-special-token S   --right-special-token S
+                      of the left and of the right text, by upstream's names; none: no token
+                      (default: ${defaults})`;
 
 /** The special tokens of both texts; undefined where not given. */
 export function specialTokensOf(options: Options): {
