@@ -4,6 +4,7 @@ import type { Gpu } from '../../src/gpu/device';
 import { Runner } from '../../src/gpu/runner';
 import {
   checkSampling,
+  classBits,
   type Filter,
   filterProbabilities,
   NO_TOKEN,
@@ -12,7 +13,7 @@ import {
 } from '../../src/model/sampler';
 import reference from '../fixtures/filter/reference.json';
 import { openGpu } from '../support/gpu';
-import { drawTwin, filterTwin, gumbelTwin, pcg4dTwin } from '../twins/sampler';
+import { drawFromTwin, drawTwin, filterTwin, gumbelTwin, mixtureTwin, pcg4dTwin } from '../twins/sampler';
 
 let gpu: Gpu;
 let sampler: Sampler;
@@ -203,6 +204,7 @@ async function draw(
     steps?: number;
     start?: number;
     forcedIds?: ArrayLike<number>;
+    allowedIds?: readonly number[];
     doneBefore?: ArrayLike<number>;
     sampler?: Sampler;
   },
@@ -210,27 +212,29 @@ async function draw(
   const arena = new Arena(gpu.device);
   const sequenceLength = options.sequenceLength ?? 16;
   const candidates = options.candidates ?? 1;
+  const branches = options.guidance === undefined ? 1 : 2;
   try {
     const state = arena.upload('state', Uint32Array.of(options.start ?? 3, 0));
     const scratch = arena.buffer('next position', 4);
-    const tokens = arena.upload('tokens', new Uint32Array(candidates * sequenceLength).fill(777));
+    const tokens = arena.upload('tokens', new Uint32Array(branches * candidates * sequenceLength).fill(777));
     const done = arena.upload(
       'done',
       Uint32Array.from({ length: candidates }, (_, c) => options.doneBefore?.[c] ?? 0),
     );
     const forced = Uint32Array.from({ length: sequenceLength }, (_, i) => options.forcedIds?.[i] ?? NO_TOKEN);
     const logitsRows = options.logitsRows ?? 1;
-    const rowStride = options.rowStride ?? logits.length / logitsRows;
+    const rowStride = options.rowStride ?? logits.length / logitsRows / branches;
     const spec: SampleSpec = {
       firstClass: 0, classes: rowStride, candidateOffset: 0, positionOffset: 1, seed: 1, topK: 0, topP: 1, temperature: 1,
       ...options,
       logits: arena.upload('logits', logits), logitsRows, rowStride, candidates, sequenceLength, state, tokens, done,
       forced: arena.upload('forced', forced),
+      ...(options.allowedIds ? { allowed: arena.upload('allowed', classBits(options.allowedIds, options.classes ?? rowStride)) } : {}),
     }; // prettier-ignore
-    const dispatch = (options.sampler ?? sampler).record(arena, spec);
+    const dispatches = await (options.sampler ?? sampler).record(arena, spec);
     const runner = new Runner(gpu.device);
     for (let step = 0; step < (options.steps ?? 1); step++) {
-      await runner.run([dispatch]);
+      await runner.run(dispatches);
       if (step + 1 === (options.steps ?? 1)) break;
       // state[0] = state[1], by way of another buffer: WebGPU copies between different ones only.
       runner.copy(state, 4, scratch, 0, 4);
@@ -238,7 +242,7 @@ async function draw(
     }
     await runner.idle();
     return {
-      tokens: new Uint32Array(await readBack(gpu.device, tokens)).slice(0, candidates * sequenceLength),
+      tokens: new Uint32Array(await readBack(gpu.device, tokens)).slice(0, branches * candidates * sequenceLength),
       done: new Uint32Array(await readBack(gpu.device, done)).slice(0, candidates),
       state: new Uint32Array(await readBack(gpu.device, state)).slice(0, 2),
     };
@@ -268,6 +272,40 @@ describe('noise', () => {
   });
 });
 
+/** Draws 3900 tokens and compares how often each class came with its probability (chi-square). */
+async function expectFrequencies(
+  logits: Float32Array<ArrayBuffer>,
+  options: Parameters<typeof draw>[1],
+  expected: Float64Array,
+): Promise<void> {
+  const counts = new Float64Array(expected.length);
+  const candidates = 100;
+  const sequenceLength = 40;
+  const { tokens } = await draw(logits, {
+    ...options,
+    candidates,
+    sequenceLength,
+    start: 0,
+    steps: sequenceLength - 1,
+    seed: 42,
+  });
+  for (let c = 0; c < candidates; c++)
+    for (let p = 1; p < sequenceLength; p++) counts[tokens[c * sequenceLength + p]!]!++;
+  const draws = candidates * (sequenceLength - 1);
+  let chiSquare = 0;
+  expected.forEach((probability, cls) => {
+    if (probability > 0) chiSquare += (counts[cls]! - draws * probability) ** 2 / (draws * probability);
+  });
+  const dropped = [...counts.keys()].filter((cls) => expected[cls] === 0);
+  expect(
+    dropped.filter((cls) => counts[cls]! > 0),
+    'dropped classes that were drawn',
+  ).toEqual([]);
+  // 27.9 is the 0.1 % point of 9 degrees of freedom (of fewer it is smaller still); the seed is fixed.
+  expect(chiSquare, `counts ${counts.join()}, expected ${expected.map((p) => p * draws).join()}`).toBeLessThan(27.9);
+  expect(chiSquare).toBeGreaterThan(0.1); // draws that fit too well were no draws
+}
+
 describe('draw', () => {
   const defaults: Filter = { topK: 768, topP: 0.99, temperature: 1 };
 
@@ -290,35 +328,7 @@ describe('draw', () => {
       { topK: 0, topP: 1, temperature: 1 },
       { topK: 6, topP: 0.9, temperature: 1.3 },
     ]) {
-      const expected = filterTwin(logits, filter);
-      const counts = new Float64Array(logits.length);
-      const candidates = 100;
-      const sequenceLength = 40;
-      const { tokens } = await draw(logits, {
-        ...filter,
-        candidates,
-        sequenceLength,
-        start: 0,
-        steps: sequenceLength - 1,
-        seed: 42,
-      });
-      for (let c = 0; c < candidates; c++)
-        for (let p = 1; p < sequenceLength; p++) counts[tokens[c * sequenceLength + p]!]!++;
-      const draws = candidates * (sequenceLength - 1);
-      let chiSquare = 0;
-      expected.forEach((probability, cls) => {
-        if (probability > 0) chiSquare += (counts[cls]! - draws * probability) ** 2 / (draws * probability);
-      });
-      const dropped = [...counts.keys()].filter((cls) => expected[cls] === 0);
-      expect(
-        dropped.filter((cls) => counts[cls]! > 0),
-        'dropped classes that were drawn',
-      ).toEqual([]);
-      // 27.9 is the 0.1 % point of 9 degrees of freedom (of fewer it is smaller still); the seed is fixed.
-      expect(chiSquare, `counts ${counts.join()}, expected ${expected.map((p) => p * draws).join()}`).toBeLessThan(
-        27.9,
-      );
-      expect(chiSquare).toBeGreaterThan(0.1); // draws that fit too well were no draws
+      await expectFrequencies(logits, filter, filterTwin(logits, filter));
     }
   });
 
@@ -467,6 +477,95 @@ describe('draw', () => {
   });
 });
 
+describe('guidance', () => {
+  const filter: Filter = { topK: 6, topP: 0.9, temperature: 1.3 };
+  const conditional = [0, 1, -1, 2, 0.5, -3, 1.5, 0, -0.5, 0.25];
+  const unconditional = [3, 0, -1, 0, 0.5, 2, -1.5, 0, 1.5, 0.25];
+
+  it.each([0.2, 0.5, 1])('follows the mixture of the filtered branches (chi-square), weight %f', async (guidance) => {
+    const mixture = mixtureTwin(conditional, unconditional, filter, guidance);
+    await expectFrequencies(Float32Array.of(...conditional, ...unconditional), { ...filter, guidance }, mixture);
+  });
+
+  it.each([37, 8192, 16384])('%i classes: the draws of the CPU twin, for both branches', async (classes) => {
+    const candidates = 4;
+    const logits = normal(31, 2 * candidates * classes, 2.5);
+    const row = (r: number): Float32Array => logits.subarray(r * classes, (r + 1) * classes);
+    const options = { topK: 768, topP: 0.99, temperature: 0.9, candidates, logitsRows: candidates, candidateOffset: 3 };
+    const { tokens } = await draw(logits, { ...options, guidance: 0.3, seed: 77 });
+    for (let c = 0; c < candidates; c++) {
+      const twin = drawFromTwin(mixtureTwin(row(c), row(candidates + c), options, 0.3), 77, 3 + c, 4);
+      expect(twin.margin).toBeGreaterThan(1e-4); // else another seed, please: f32 may decide the other way
+      const [own, other] = [tokens[c * 16 + 4], tokens[(candidates + c) * 16 + 4]];
+      expect(own, `candidate ${c}, margin ${twin.margin}`).toBe(twin.token);
+      expect(other, `candidate ${c}, the other branch`).toBe(own);
+    }
+  });
+
+  it('draws as if there were one branch where its weight is next to all', async () => {
+    const logits = normal(32, 2 * 8192, 2.5);
+    const options = { topK: 768, topP: 0.99, temperature: 1, candidates: 16, seed: 12 };
+    const firstOf = ({ tokens }: DrawResult): number[] => Array.from({ length: 16 }, (_, c) => tokens[c * 16 + 4]!);
+    for (const [guidance, row] of [[1e-30, 0], [1, 1]] as const) {
+      const alone = firstOf(await draw(logits.slice(row * 8192, (row + 1) * 8192), options));
+      expect(firstOf(await draw(logits, { ...options, guidance })), `weight ${guidance}`).toEqual(alone);
+    }
+  }); // prettier-ignore
+
+  it('finds nothing where no logit of either branch is a number', async () => {
+    const nothing = new Float32Array(20).fill(NaN);
+    expect((await draw(nothing, { ...filter, guidance: 0.2 })).done[0]).toBe(2);
+  });
+
+  it.each([0, -0.1, 1.1, NaN])('refuses the weight %f', async (guidance) => {
+    await expect(draw(new Float32Array(20), { guidance })).rejects.toMatchObject({
+      code: 'bad-input',
+      message: expect.stringContaining('guidance'),
+    });
+  });
+});
+
+describe('allowed classes', () => {
+  it.each([
+    [37, undefined],
+    [8192, undefined],
+    [16384, undefined],
+    [8192, 0.4],
+  ])('%i classes, guidance %s: the draws of the CPU twin without the others', async (classes, guidance) => {
+    const branches = guidance === undefined ? 1 : 2;
+    const logits = normal(41, branches * classes, 2.5);
+    const random = uniform(42);
+    const allowedIds = Array.from({ length: classes }, (_, id) => id).filter(() => random() < 0.3);
+    const onList = new Set(allowedIds);
+    const left = logits.map((logit, index) => (onList.has(index % classes) ? logit : -Infinity));
+    const candidates = 16;
+    const options = { topK: 64, topP: 0.8, temperature: 0.9, candidates, allowedIds };
+    const { tokens } = await draw(logits, { ...options, seed: 3, ...(guidance === undefined ? {} : { guidance }) });
+    for (let c = 0; c < candidates; c++) {
+      const twin =
+        guidance === undefined
+          ? drawTwin(left, options, 3, c, 4)
+          : drawFromTwin(mixtureTwin(left.slice(0, classes), left.slice(classes), options, guidance), 3, c, 4);
+      if (twin.margin < 1e-4) continue; // f32 may decide the other way
+      expect(tokens[c * 16 + 4], `candidate ${c}, margin ${twin.margin}`).toBe(twin.token);
+    }
+  });
+
+  it('holds at both ends of a word of bits, and greedily too', async () => {
+    const logits = Float32Array.from({ length: 70 }, (_, id) => id / 10);
+    for (const id of [0, 31, 32, 63, 64, 69]) {
+      expect((await draw(logits, { allowedIds: [id] })).tokens[4], `class ${id}`).toBe(id);
+      expect((await draw(logits, { topK: 1, allowedIds: [0, id] })).tokens[4], `greedily ${id}`).toBe(id);
+    }
+  });
+
+  it.each([-1, 10, 1.5, NaN])('refuses the id %f of ten', (id) => {
+    expect(() => classBits([0, id], 10)).toThrow(
+      expect.objectContaining({ code: 'bad-input', message: expect.stringContaining('allowed[1]') }),
+    );
+  });
+});
+
 describe('checkSampling', () => {
   it.each([
     {},
@@ -478,12 +577,15 @@ describe('checkSampling', () => {
     { seed: 0 },
     { seed: 0xffffffff },
     { count: 1 },
+    { guidance: 0 },
+    { guidance: 1 },
   ])('takes %o', (options) => {
     expect(() => checkSampling(options)).not.toThrow();
   });
   it.each([
     { topK: -1 }, { topK: 1.5 }, { topK: NaN }, { topK: 2 ** 32 }, { topP: 0 }, { topP: 1.0001 }, { topP: NaN }, { temperature: 0 }, { temperature: -1 },
     { temperature: Infinity }, { temperature: NaN }, { seed: -1 }, { seed: 2 ** 32 }, { seed: 0.5 }, { count: 0 }, { count: 1.5 },
+    { guidance: -0.1 }, { guidance: 1.1 }, { guidance: NaN },
   ])('refuses %o', (options) => {
     expect(() => checkSampling(options)).toThrow(expect.objectContaining({ name: 'RudolphError', code: 'bad-input', message: expect.stringContaining(Object.keys(options)[0]!) }));
   }); // prettier-ignore

@@ -65,9 +65,8 @@ describe('the embedded model, base kernels', { timeout: 600_000 }, () => {
     actual: readonly (readonly number[])[],
     expected: readonly (readonly number[])[],
     what: string,
-    first = 0,
   ): Promise<void> => {
-    const differences = await tokenDifferences(engine, DRAWING, actual, expected, first);
+    const differences = await tokenDifferences(engine, DRAWING, actual, expected);
     for (const { text } of differences) console.warn(`${what}: ${text}`);
     const worst = Math.max(0, ...differences.map(({ margin }) => Math.abs(margin)));
     expect(worst, `${what}: ${differences.map(({ text }) => text).join('\n')}`).toBeLessThanOrEqual(LARGEST_MARGIN);
