@@ -62,6 +62,13 @@ export function errorBlock(error: unknown): HTMLElement {
   return block;
 }
 
+/** A notice as a line; nothing where the page says it already. */
+export function notice(message: string): HTMLElement[] {
+  // The panel has a line of its own about it.
+  if (/was not trained for this task/.test(message)) return [];
+  return [say(element('p', { className: 'notice', role: 'status' }), () => noticeText(message))];
+}
+
 /** Notices come in English; those the page knows are said in its language. */
 export function noticeText(message: string): string {
   const cut = /only its first (\d+) of (\d+) tokens/.exec(message);
