@@ -237,16 +237,12 @@ export function classBits(ids: readonly number[], classes: number): Uint32Array<
 /**
  * Checks the options that are there.
  * @throws RudolphError `bad-input` unless topK is an integer ≥ 0, 0 < topP ≤ 1, temperature is finite and above 0, seed is an
- *   integer of 0…2³²−1, count an integer ≥ 1 and guidance 0…1.
+ *   integer of 0…2³²−1 and count an integer ≥ 1.
  */
 export function checkSampling(
-  options: Partial<Filter> & {
-    readonly seed?: number | undefined;
-    readonly count?: number | undefined;
-    readonly guidance?: number | undefined;
-  },
+  options: Partial<Filter> & { readonly seed?: number | undefined; readonly count?: number | undefined },
 ): void {
-  const { topK, topP, temperature, seed, count, guidance } = options;
+  const { topK, topP, temperature, seed, count } = options;
   expect(
     'topK',
     topK,
@@ -262,7 +258,6 @@ export function checkSampling(
   );
   expect('seed', seed, 'an integer from 0 to 4294967295', (s) => Number.isInteger(s) && s >= 0 && s <= 0xffffffff);
   expect('count', count, 'an integer of 1 or more', (n) => Number.isInteger(n) && n >= 1);
-  expect('guidance', guidance, 'from 0 (none) to 1 (as if there were no prompt)', (w) => w >= 0 && w <= 1);
 }
 
 /** @throws RudolphError `bad-input` unless 0 < weight ≤ 1: without guidance one branch is drawn from, not two. */

@@ -2,86 +2,42 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import { allowed, MASK_KINDS, sequenceLength } from '../../src/format/geometry';
 import type { ModelConfig } from '../../src/format/manifest';
 import { Arena } from '../../src/gpu/buffers';
-import type { Gpu } from '../../src/gpu/device';
 import { KeyValueCache } from '../../src/model/cache';
 import { forward } from '../../src/model/forward';
 import { generate, type GenerateRequest } from '../../src/model/generate';
-import { NO_TOKEN, Sampler } from '../../src/model/sampler';
+import { Sampler } from '../../src/model/sampler';
 import { Transformer } from '../../src/model/transformer';
 import { Weights } from '../../src/model/weights';
 import { expectClose } from '../support/compare';
 import { openGpu } from '../support/gpu';
 import { randomModel, SMALL } from '../support/randomModel';
-import { drawFromTwin, drawTwin, mixtureTwin } from '../twins/sampler';
-
-const IMAGE_TOKENS = SMALL.imageSide ** 2;
-const LEFT = Array.from({ length: SMALL.leftLength }, (_, i) => (i < 6 ? 2 + 7 * i : 0));
-const PICTURE = Array.from({ length: IMAGE_TOKENS }, (_, i) => (i * 17) % 50);
-
-/** The unconditional prefix. */
-const EMPTY = Array.from({ length: SMALL.leftLength }, (_, i) => [2, 96, 3][i] ?? 0);
-const LENGTH = sequenceLength(SMALL);
-
-const DRAW: GenerateRequest = {
-  prefix: LEFT,
-  end: SMALL.leftLength + IMAGE_TOKENS,
-  count: 3,
-  stream: 'image',
-  classes: SMALL.imageVocabulary - SMALL.imageSpecialTokens,
-  sampling: { seed: 5, topK: 20, topP: 0.95, temperature: 1 },
-};
-const WRITE: GenerateRequest = {
-  prefix: [...LEFT, ...PICTURE, 2, 95, 17],
-  end: LENGTH,
-  count: 3,
-  stream: 'text',
-  classes: SMALL.textVocabulary - SMALL.leftLength,
-  endFrom: 90,
-  sampling: { seed: 6, topK: 1, topP: 1, temperature: 1 },
-};
+import {
+  DRAW,
+  EMPTY,
+  given,
+  IMAGE_TOKENS,
+  LEFT,
+  LENGTH,
+  openSmallModel,
+  PICTURE,
+  type SmallModel,
+  WRITE,
+} from '../support/smallModel';
 
 describe('generate', { timeout: 300_000 }, () => {
-  let gpu: Gpu;
-  let weights: Weights;
-  let transformer: Transformer;
-  let sampler: Sampler;
+  let model: SmallModel;
   beforeAll(async () => {
-    gpu = await openGpu({ variants: 'base' });
-    weights = await Weights.load(gpu.device, await randomModel(SMALL), ['transformer']);
-    transformer = Transformer.create(gpu, SMALL, weights);
-    sampler = await Sampler.create(gpu);
+    model = await openSmallModel();
   });
   afterEach(() => void vi.restoreAllMocks());
-  afterAll(() => {
-    transformer.dispose();
-    weights.dispose();
-    gpu.dispose();
-  });
+  afterAll(() => model.dispose());
 
-  const draw = async (change: Partial<GenerateRequest> = {}): Promise<number[][]> =>
-    (await generate(transformer, sampler, { ...DRAW, ...change })).map((tokens) => Array.from(tokens));
-  const write = async (change: Partial<GenerateRequest> = {}): Promise<number[][]> =>
-    (await generate(transformer, sampler, { ...WRITE, ...change })).map((tokens) => Array.from(tokens));
-
-  /** Logits that predict the `count` positions from `first` on, from one pass over the whole sequence without a cache. */
-  async function logitsFor(
-    ids: readonly number[],
-    first: number,
-    count: number,
-    offset: number,
-    classes: number,
-  ): Promise<Float32Array[]> {
-    const { logits } = await forward(transformer, [ids]);
-    const width = SMALL.textVocabulary + SMALL.imageVocabulary;
-    return Array.from({ length: count }, (_, n) => {
-      const start = (first + n - 1) * width + offset;
-      return logits.subarray(start, start + classes);
-    });
-  }
+  const draw = (change?: Partial<GenerateRequest>): Promise<number[][]> => model.draw(change);
+  const write = (change?: Partial<GenerateRequest>): Promise<number[][]> => model.write(change);
 
   /** The class with the largest logit at each of these positions. */
-  const greedy = async (...args: Parameters<typeof logitsFor>): Promise<number[]> =>
-    (await logitsFor(...args)).map((row) => row.indexOf(Math.max(...row)));
+  const greedy = async (...args: Parameters<SmallModel['logitsFor']>): Promise<number[]> =>
+    (await model.logitsFor(...args)).map((row) => row.indexOf(Math.max(...row)));
 
   /** Dispatches of every step of a run: those behind the prefix and the first draw. */
   async function stepDispatches(run: (onPrefix: () => void) => Promise<unknown>): Promise<number> {
@@ -101,26 +57,17 @@ describe('generate', { timeout: 300_000 }, () => {
   /** embed and its norm; 7 a layer; norm and logits; sample. */
   const STEP = 2 + 7 * SMALL.layers + 2 + 1;
 
-  /** [sequence length] with `ids` given from `first` on. */
-  const given = (...runs: (readonly [first: number, ids: readonly number[]])[]): Uint32Array<ArrayBuffer> => {
-    const forced = new Uint32Array(LENGTH).fill(NO_TOKEN);
-    for (const [first, ids] of runs) forced.set(ids, first);
-    return forced;
-  };
-
   test('steps with rings and a shared prefix agree with one pass without a cache: pictures', async () => {
     const [tokens] = await draw({ sampling: { ...DRAW.sampling, topK: 1 }, count: 1 });
     expect(tokens).toHaveLength(IMAGE_TOKENS);
-    expect(
-      await greedy([...LEFT, ...tokens!], SMALL.leftLength, IMAGE_TOKENS, SMALL.textVocabulary, DRAW.classes),
-    ).toEqual(tokens);
+    expect(await greedy(DRAW, tokens!)).toEqual(tokens);
   });
 
   test('the same for texts, which end with 3 and zeros', async () => {
     const [tokens] = await write({ count: 1 });
     const written = tokens!.indexOf(3) < 0 ? tokens! : tokens!.slice(0, tokens!.indexOf(3) + 1);
     expect(tokens!.slice(written.length).every((id) => id === 0)).toBe(true);
-    const expected = await greedy([...WRITE.prefix, ...written], WRITE.prefix.length, written.length, 0, WRITE.classes);
+    const expected = await greedy(WRITE, written);
     expect(expected.map((id) => (id >= 90 ? 3 : id))).toEqual(written);
   });
 
@@ -239,88 +186,6 @@ describe('generate', { timeout: 300_000 }, () => {
     expect(told.at(-1)!.known).toEqual(Array(5).fill(IMAGE_TOKENS));
   });
 
-  describe('guidance', () => {
-    test.each([
-      ['nothing given', undefined],
-      ['the first row given', given([SMALL.leftLength, PICTURE.slice(0, 6)])],
-      ['a row in the middle given', given([SMALL.leftLength + 12, PICTURE.slice(0, 6)])],
-    ])('draws from the mixture of both branches: %s', async (_, forced) => {
-      const guidance = { prefix: EMPTY, weight: 0.4 };
-      const drawn = await draw({ guidance, ...(forced ? { forced } : {}) });
-      const first = SMALL.leftLength;
-      let checked = 0;
-      for (const [c, tokens] of drawn.entries()) {
-        const [conditional, unconditional] = await Promise.all(
-          [LEFT, EMPTY].map((prefix) =>
-            logitsFor([...prefix, ...tokens], first, IMAGE_TOKENS, SMALL.textVocabulary, DRAW.classes),
-          ),
-        );
-        for (const [t, token] of tokens.entries()) {
-          const fixed = forced?.[first + t] ?? NO_TOKEN;
-          const mixture = mixtureTwin(conditional![t]!, unconditional![t]!, DRAW.sampling, guidance.weight);
-          const twin = drawFromTwin(mixture, DRAW.sampling.seed, c, first + t);
-          if (fixed === NO_TOKEN && twin.margin < 1e-3) continue; // sums in another order may decide the other way
-          expect(token, `candidate ${c}, token ${t}, margin ${twin.margin}`).toBe(
-            fixed === NO_TOKEN ? twin.token : fixed,
-          );
-          checked++;
-        }
-      }
-      expect(checked).toBeGreaterThan(100);
-    });
-
-    test('is between the draws with either prefix alone', async () => {
-      const [conditional, unconditional] = [await draw(), await draw({ prefix: EMPTY })];
-      expect(await draw({ guidance: { prefix: EMPTY, weight: 1e-30 } })).toEqual(conditional);
-      expect(await draw({ guidance: { prefix: EMPTY, weight: 1 } })).toEqual(unconditional);
-      const mixed = await draw({ guidance: { prefix: EMPTY, weight: 0.5 }, count: 7 });
-      expect(mixed.slice(0, 3)).not.toEqual(conditional);
-      expect(mixed.slice(0, 3)).not.toEqual(unconditional);
-      expect(await draw({ guidance: { prefix: EMPTY, weight: 0.5 }, count: 7, batch: 3 })).toEqual(mixed);
-    });
-
-    test.each([0, 1.5, NaN])('refuses the weight %f', async (weight) => {
-      await expect(draw({ guidance: { prefix: EMPTY, weight } })).rejects.toMatchObject({
-        code: 'bad-input',
-        message: expect.stringContaining('guidance'),
-      });
-    });
-  });
-
-  test.each([
-    ['one branch', undefined],
-    ['two', { prefix: [...EMPTY, ...PICTURE, 2, 95, 17], weight: 0.3 }],
-  ])('only allowed ids and the end are drawn: %s', async (_, guidance) => {
-    const allowed = [4, 8, 15, 16, 23, 42, 64];
-    const sampling = { ...WRITE.sampling, topK: 5, topP: 0.9 };
-    const written = await write({ count: 6, allowed, sampling, ...(guidance ? { guidance } : {}) });
-    const first = WRITE.prefix.length;
-    let checked = 0;
-    for (const [c, all] of written.entries()) {
-      const end = all.indexOf(3);
-      const ids = end < 0 ? all : all.slice(0, end + 1);
-      expect(all.slice(ids.length).every((id) => id === 0)).toBe(true);
-      const rows = await Promise.all(
-        [WRITE.prefix, ...(guidance ? [guidance.prefix] : [])].map(async (prefix) =>
-          (await logitsFor([...prefix, ...ids], first, ids.length, 0, WRITE.classes)).map((row) =>
-            row.map((logit, id) => (id === 3 || allowed.includes(id) ? logit : -Infinity)),
-          ),
-        ),
-      );
-      ids.forEach((id, t) => {
-        expect(id === 3 || allowed.includes(id), `candidate ${c} drew ${id}`).toBe(true);
-        const twin = guidance
-          ? drawFromTwin(mixtureTwin(rows[0]![t]!, rows[1]![t]!, sampling, guidance.weight), 6, c, first + t)
-          : drawTwin(rows[0]![t]!, sampling, 6, c, first + t);
-        if (twin.margin < 1e-3) return; // sums in another order may decide the other way
-        expect(id, `candidate ${c}, token ${t}, margin ${twin.margin}`).toBe(twin.token);
-        checked++;
-      });
-    }
-    expect(checked).toBeGreaterThan(6);
-    await expect(write({ allowed: [4, WRITE.classes] })).rejects.toMatchObject({ code: 'bad-input' });
-  });
-
   /** Holds every mapAsync of the token tap back until the loop has submitted everything: a loop that awaited one would hang. */
   test.each(['picture', 'text'] as const)('the loop awaits no read-back: %s', async (kind) => {
     const expected = kind === 'picture' ? await draw() : await write();
@@ -344,7 +209,6 @@ describe('generate', { timeout: 300_000 }, () => {
     const created: string[] = [];
     let passes = 0;
     const begin = GPUCommandEncoder.prototype.beginComputePass;
-    const dispatch = GPUComputePassEncoder.prototype.dispatchWorkgroups;
     vi.spyOn(GPUCommandEncoder.prototype, 'beginComputePass').mockImplementation(function (
       this: GPUCommandEncoder,
       ...args

@@ -10,7 +10,7 @@ import { compose, randomHeldOutSingle, randomNumbers, type Scene } from '../../e
 import type { World } from '../../eval/world';
 import type { Gpu } from '../../src/gpu/device';
 import { Engine } from '../../src/tasks/engine';
-import { IMAGE_SAMPLING } from '../../src/tasks/textToImage';
+import { IMAGE_SAMPLING } from '../../src/tasks/sampling';
 import type { TextToImageResult } from '../../src/tasks/types';
 import { runCli } from '../support/cli';
 import { openGpu } from '../support/gpu';

@@ -1,7 +1,7 @@
 import { forward } from '../../src/model/forward';
 import { generate } from '../../src/model/generate';
 import type { Engine } from '../../src/tasks/engine';
-import { IMAGE_SAMPLING } from '../../src/tasks/textToImage';
+import { IMAGE_SAMPLING } from '../../src/tasks/sampling';
 import { filterTwin, gumbelTwin } from '../twins/sampler';
 
 /**
