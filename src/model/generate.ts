@@ -281,16 +281,19 @@ async function drawBatch(
     }
     await runner.idle();
     const ends = new Uint32Array(await readBack(device, done, 0, candidates * 4));
-    if (ends.includes(2)) {
-      throw new RudolphError(
-        'self-test',
-        'the model computed values that are no numbers (NaN): this graphics adapter or its driver computes wrongly, or the weights are damaged',
-        { candidate: first + ends.indexOf(2) },
-      );
-    }
+    if (ends.includes(2)) throw noNumbers({ candidate: first + ends.indexOf(2) });
     return split(new Uint32Array(await readBack(device, tokens, 0, candidates * sequenceLength * 4)));
   } finally {
     tap?.dispose();
     arena.dispose();
   }
+}
+
+/** Better no result than noise. */
+export function noNumbers(details: Readonly<Record<string, unknown>>): RudolphError {
+  return new RudolphError(
+    'self-test',
+    'the model computed values that are no numbers (NaN): this graphics adapter or its driver computes wrongly, or the weights are damaged',
+    details,
+  );
 }

@@ -44,6 +44,8 @@ export function kernelSpecs(weights: string): KernelSpec[] {
         { TILED: 0, THREADS_M: 32, THREADS_N: 2 },
       ].map((constants) => ({ name: 'conv2d', parts: [part], constants })),
     ),
+    { name: 'token_losses', parts: [weights, 'online_sum'] },
+    { name: 'perplexities', parts: ['online_sum', 'sum_workgroup'] },
     { name: 'embed_codes', parts: [weights] },
     { name: 'group_norm_moments' },
     ...['group_norm_affine', 'codebook_argmax', 'image_softmax'].flatMap((name) =>
