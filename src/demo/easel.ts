@@ -61,6 +61,7 @@ export class Easel {
       { className: 'easel-block' },
       frame,
       say(element('p', { className: 'hint' }), () => t().easelHint),
+      this.#count,
       element('div', { className: 'easel-tools' }, this.#tool.root, this.#brush.root),
       element(
         'div',
@@ -78,7 +79,6 @@ export class Easel {
       ),
       say(element('p', { className: 'chips-label', id: 'keep-label' }), () => t().keepPart),
       element('div', { className: 'chips', role: 'group', 'aria-labelledby': 'keep-label' }, ...keeps),
-      this.#count,
     );
     this.#fit();
     this.#listen();

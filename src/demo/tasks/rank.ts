@@ -50,7 +50,15 @@ export function startRank(page: Page): {
     (strings) => strings.rankTitle,
     {
       picture,
-      form: [element('div', { className: 'sheet' }, mode.root, texts.parts[1], images.parts[1])],
+      form: [
+        element(
+          'div',
+          { className: 'sheet' },
+          element('div', { className: 'sheet-head' }, mode.root),
+          texts.parts[1],
+          images.parts[1],
+        ),
+      ],
       results: [texts.parts[2], images.parts[2]],
     },
     note.root,
