@@ -36,6 +36,8 @@ ${SPECIAL_TOKEN_USAGE('LT_T2I before a picture, LT_T2T without one, LT_I2T where
     if (Object.keys(input).length === 0) {
       throw new RudolphError('bad-input', 'give at least one of --left, --image (or --codebook) and --right');
     }
+    if (input.right !== undefined && input.image === undefined)
+      throw new RudolphError('bad-input', '--image is missing: right text needs a picture before it');
     const { left, image, right } = await runTask(options, signal, (engine, context) =>
       engine.perplexity(input, request, context),
     );

@@ -64,6 +64,7 @@ const REFUSED: readonly [args: string[], message: string | RegExp][] = [
   ],
   [['perplexity'], 'give at least one of --left, --image (or --codebook) and --right'],
   [['perplexity', '--left', ''], /^--model is missing/],
+  [['perplexity', '--left', 'кот', '--right', 'кот'], '--image is missing: right text needs a picture before it'],
   [['decode-image', '--indices', two, '--out', 'never.png'], `${two} holds the tokens of 2 pictures, expected one`],
 ];
 
