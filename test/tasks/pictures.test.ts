@@ -69,7 +69,7 @@ describe('a mask', () => {
   });
 
   it('may be the tokens themselves', () => {
-    const values = Array.from({ length: 16 }, (_, t) => (t === 5 ? 1 : 0));
+    const values = Array.from({ length: 16 }, (_, t): number => (t === 5 ? 1 : 0));
     expect(grid(underMask(config, values, picture(1, 1)))).toEqual(['....', '.#..', '....', '....']);
     expect(() => underMask(config, values.slice(1), picture(1, 1))).toThrow(/15 values, expected 16/);
     expect(() => underMask(config, values.with(0, 2), picture(1, 1))).toThrow(/each 0 or 1/);
