@@ -17,10 +17,8 @@ export interface Composer {
   readonly runs: HTMLElement;
   readonly prompt: HTMLTextAreaElement;
   readonly settings: DrawSettings;
-  readonly showProblem: (error: unknown) => void;
   /** Puts a prompt into the field. */
   readonly suggest: (text: string) => void;
-  readonly showExamples: (examples: readonly string[]) => void;
 }
 
 /**
@@ -141,5 +139,5 @@ export function createComposer(
     if (own && own.length > 0) showExamples(own);
   });
   showRunning(null);
-  return { form, runs, prompt, settings, showProblem, suggest, showExamples };
+  return { form, runs, prompt, settings, suggest };
 }

@@ -5,8 +5,8 @@ import type { PagePicture } from './pictures';
 import { createSegments } from './settings';
 import type { Strings } from './strings';
 
-/** Pixels a cell on the canvas of the mask. */
-const CELL = 32;
+/** Least pixels a side of the mask's canvas. */
+const RESOLUTION = 512;
 const KEEP_LABELS: Readonly<Record<KeptPart, (strings: Strings) => string>> = {
   top: (strings) => strings.keepTop,
   bottom: (strings) => strings.keepBottom,
@@ -88,6 +88,11 @@ export class Easel {
     return this.#mask;
   }
 
+  /** Pixels a cell on the canvas of the mask. */
+  get #cell(): number {
+    return Math.ceil(RESOLUTION / this.#mask.side);
+  }
+
   /** Another model has other tokens: the mask is carried over to them. */
   setSide(side: number): void {
     if (side === this.#mask.side) return;
@@ -113,7 +118,7 @@ export class Easel {
 
   #fit(): void {
     this.#cursor = null;
-    this.#overlay.width = this.#overlay.height = this.#mask.side * CELL;
+    this.#overlay.width = this.#overlay.height = this.#mask.side * this.#cell;
     this.#paint();
   }
 
@@ -205,14 +210,15 @@ export class Easel {
   /** What goes is a chequered hole with a red edge, as in picture editors; it shows on pictures of any colour. */
   #paint(): void {
     const { side } = this.#mask;
+    const cell = this.#cell;
     const context = this.#overlay.getContext('2d')!;
-    context.clearRect(0, 0, side * CELL, side * CELL);
-    const half = CELL / 2;
+    context.clearRect(0, 0, side * cell, side * cell);
+    const half = cell / 2;
     const edges = new Path2D();
     for (let row = 0; row < side; row++) {
       for (let column = 0; column < side; column++) {
         if (!this.#mask.has({ row, column })) continue;
-        const [x, y] = [column * CELL, row * CELL];
+        const [x, y] = [column * cell, row * cell];
         for (let quarter = 0; quarter < 4; quarter++) {
           const [right, down] = [quarter & 1, quarter >> 1];
           context.fillStyle = right === down ? 'rgb(255 255 255 / 88%)' : 'rgb(203 203 203 / 88%)';
@@ -220,8 +226,8 @@ export class Easel {
         }
         const edge = (beside: Cell, ax: number, ay: number, bx: number, by: number): void => {
           if (this.#mask.has(beside)) return;
-          edges.moveTo(x + ax * CELL, y + ay * CELL);
-          edges.lineTo(x + bx * CELL, y + by * CELL);
+          edges.moveTo(x + ax * cell, y + ay * cell);
+          edges.lineTo(x + bx * cell, y + by * cell);
         };
         edge({ row: row - 1, column }, 0, 0, 1, 0);
         edge({ row: row + 1, column }, 0, 1, 1, 1);
@@ -230,7 +236,7 @@ export class Easel {
       }
     }
     context.strokeStyle = '#c92a20';
-    context.lineWidth = CELL / 8;
+    context.lineWidth = 4;
     context.lineCap = 'square';
     context.stroke(edges);
     this.#paintCursor(context);
@@ -242,14 +248,15 @@ export class Easel {
     // Keys toggle one cell, the brush may be wider.
     const reach = this.#overlay.matches(':focus-visible') ? 0 : this.#brush.value >> 1;
     const { row, column } = this.#cursor;
-    const size = (2 * reach + 1) * CELL;
+    const cell = this.#cell;
+    const size = (2 * reach + 1) * cell;
     for (const [colour, width] of [
-      ['#ffffff', CELL / 5],
-      ['#221e1b', CELL / 12],
+      ['#ffffff', 6],
+      ['#221e1b', 2.5],
     ] as const) {
       context.strokeStyle = colour;
       context.lineWidth = width;
-      context.strokeRect((column - reach) * CELL, (row - reach) * CELL, size, size);
+      context.strokeRect((column - reach) * cell, (row - reach) * cell, size, size);
     }
   }
 }

@@ -1,6 +1,6 @@
 import type { NoticeEvent, Rudolph } from '../index';
 import { announce, createBar, element, setBar } from './dom';
-import { errorBlock, isAbort, notice } from './explain';
+import { errorBlock, isAbort, addNotice } from './explain';
 import { say, t } from './language';
 import type { Page } from './page';
 import type { Strings } from './strings';
@@ -35,6 +35,12 @@ const STAGES: Readonly<Record<'image' | 'prompt' | 'tokens' | 'scores', (strings
 /** Different drafts shown while they are written. */
 const MOST_DRAFTS = 6;
 
+/** What the button says; `again` where there are results and the same once more may end otherwise. */
+interface Words {
+  readonly start: (strings: Strings) => string;
+  readonly again?: (strings: Strings) => string;
+}
+
 /** A button that starts and stops one kind of work, and the place of its progress and results. */
 export class Job<Result> {
   readonly button: HTMLButtonElement;
@@ -42,14 +48,14 @@ export class Job<Result> {
   readonly #page: Page;
   readonly #task: TaskId;
   readonly #prepare: () => Work<Result>;
-  readonly #label: (strings: Strings) => string;
+  readonly #words: Words;
   #running: AbortController | null = null;
 
   /** @param prepare reads the form; may throw a LocalError. */
-  constructor(page: Page, task: TaskId, label: (strings: Strings) => string, prepare: () => Work<Result>) {
+  constructor(page: Page, task: TaskId, words: Words, prepare: () => Work<Result>) {
     this.#page = page;
     this.#task = task;
-    this.#label = label;
+    this.#words = words;
     this.#prepare = prepare;
     this.output = element('div', { className: 'output', id: `${task}-output` });
     this.button = element('button', { type: 'button', className: 'primary', id: `${task}-button` });
@@ -62,6 +68,12 @@ export class Job<Result> {
 
   get running(): boolean {
     return this.#running !== null;
+  }
+
+  /** Works, with the focus on the button: whoever asked from another panel comes to stand here. */
+  runFromElsewhere(): void {
+    void this.run();
+    this.button.focus({ preventScroll: true });
   }
 
   /** Stops what runs, and forgets the results: what they were about has changed. */
@@ -90,6 +102,7 @@ export class Job<Result> {
     const view = new JobView(this.output);
     this.#showButton();
     tabs.setBusy(this.#task, true);
+    this.output.scrollIntoView({ block: 'nearest', behavior: 'smooth' });
     try {
       view.progress((strings) => strings.waitingForModel, null);
       const rudolph = await model.ready(signal);
@@ -114,8 +127,9 @@ export class Job<Result> {
 
   #showButton(): void {
     this.button.classList.toggle('stops', this.running);
-    const again = this.output.childElementCount > 0;
-    say(this.button, () => (this.running ? t().stop : again ? t().again : this.#label(t())));
+    const { start, again = start } = this.#words;
+    const label = this.output.childElementCount > 0 ? again : start;
+    say(this.button, () => (this.running ? t().stop : label(t())));
   }
 }
 
@@ -139,7 +153,7 @@ class JobView {
   }
 
   tell(event: JobEvent): void {
-    if (event.type === 'notice') this.#notes.append(...notice(event.message));
+    if (event.type === 'notice') addNotice(this.#notes, event.message);
     else if (event.type === 'drafts') this.#showDrafts(event.texts);
     else {
       // Pictures and prompts are too quick for a part to be worth showing.

@@ -2,7 +2,7 @@ import type { Rudolph, Task, TextToImageEvent, TextToImageResult } from '../inde
 import { Card } from './card';
 import { iconButton } from './controls';
 import { announce, element } from './dom';
-import { errorBlock, isAbort, notice } from './explain';
+import { errorBlock, isAbort, addNotice } from './explain';
 import { icon } from './icons';
 import { numberText, say, t } from './language';
 import type { Page } from './page';
@@ -103,7 +103,7 @@ export class Run {
   }
 
   #tell(event: TextToImageEvent): void {
-    if (event.type === 'notice') this.#notes.append(...notice(event.message));
+    if (event.type === 'notice') addNotice(this.#notes, event.message);
     else if (event.type === 'preview') event.images.forEach((image, k) => this.#cards[k]?.preview(image));
     else if (event.type === 'picture') {
       this.#keepBest();

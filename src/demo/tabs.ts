@@ -77,6 +77,9 @@ export class Tabs {
     if (id === this.#current) return;
     history.pushState(null, '', `#${id}`);
     this.#show(id);
+    // From far below, the new panel would begin out of sight.
+    const row = byId('tabs');
+    if (row.getBoundingClientRect().top < 0) row.scrollIntoView();
   }
 
   /** Marks a task that works, also while another panel is open. */

@@ -44,7 +44,6 @@ export const EN: Strings = {
   seedRandom: 'random',
   newSeed: 'New seed',
   seedHint: 'The same seed gives the same picture',
-  textSeedHint: 'the same seed gives the same answer',
   draw: 'Draw',
   stop: 'Stop',
   again: 'Once more',
@@ -251,6 +250,7 @@ export const EN: Strings = {
     'Use Chrome or Edge 113 or newer, Safari 26 or newer or Firefox 141 or newer, over https or on localhost.',
   unreadablePicture: (name) => `The picture${name ? ` “${name}”` : ''} cannot be read. Use PNG, JPEG, WebP or GIF.`,
   promptCut: (used, total) => `The text is too long: its first ${used} of ${total} tokens were used.`,
+  textsCut: (used) => `Some texts are too long: their first ${used} tokens were used.`,
   details: 'Details',
   messages: 'Messages',
 };

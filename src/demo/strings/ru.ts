@@ -42,7 +42,6 @@ export const RU = {
   seedRandom: 'случайное',
   newSeed: 'Новое зерно',
   seedHint: 'Одно и то же зерно даёт одну и ту же картинку',
-  textSeedHint: 'одно и то же зерно даёт один и тот же ответ',
   draw: 'Нарисовать',
   stop: 'Остановить',
   again: 'Ещё раз',
@@ -251,6 +250,7 @@ export const RU = {
   unreadablePicture: (name: string) =>
     `Не удалось прочитать картинку${name ? ` «${name}»` : ''}. Подойдут PNG, JPEG, WebP, GIF.`,
   promptCut: (used: number, total: number) => `Текст слишком длинный: прочитаны первые ${used} из ${total} токенов.`,
+  textsCut: (used: number) => `Некоторые тексты слишком длинные: прочитаны их первые ${used} токенов.`,
   details: 'Подробнее',
   messages: 'Сообщения',
 };

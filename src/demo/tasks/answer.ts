@@ -72,7 +72,7 @@ export function startAnswer(page: Page): void {
       tell: ({ texts }) => t().announceText(texts[0] ?? ''),
     };
   };
-  const job = new Job(page, 'answer', (strings) => strings.answer, prepare);
+  const job = new Job(page, 'answer', { start: (strings) => strings.answer }, prepare);
   question.addEventListener('input', () => fit(question));
   question.addEventListener('keydown', (event) => {
     if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;

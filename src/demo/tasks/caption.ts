@@ -58,7 +58,12 @@ export function startCaption(page: Page): {
       tell: ({ texts }) => t().announceText(texts[0] ?? ''),
     };
   };
-  const job = new Job(page, 'caption', (strings) => strings.caption, prepare);
+  const job = new Job(
+    page,
+    'caption',
+    { start: (strings) => strings.caption, again: (strings) => strings.again },
+    prepare,
+  );
   followPicture(page, job);
 
   const settings = element('div', { className: 'settings' }, count.root, order.root, job.button);
@@ -79,13 +84,12 @@ export function startCaption(page: Page): {
     },
     note.root,
   );
-  const run = (): void => void job.run();
   return {
-    run,
+    run: () => void job.run(),
     describe: (picture) => {
       pictures.choose(picture);
       tabs.open('caption');
-      run();
+      job.runFromElsewhere();
     },
   };
 }

@@ -41,7 +41,7 @@ export function startClassify(page: Page): void {
       tell: (result) => t().announceText(result.class),
     };
   };
-  const job = new Job(page, 'classify', (strings) => strings.classify, prepare);
+  const job = new Job(page, 'classify', { start: (strings) => strings.classify }, prepare);
   followPicture(page, job);
   const note = createNote(page, () => ({
     untrained: 'compare',

@@ -47,7 +47,7 @@ export function startContinue(page: Page): void {
       tell: ({ texts }) => t().announceText(texts[0] ?? ''),
     };
   };
-  const job = new Job(page, 'continue', (strings) => strings.continueIt, prepare);
+  const job = new Job(page, 'continue', { start: (strings) => strings.continueIt }, prepare);
 
   const showTexts = (beginning: string, { texts, counts, textPerplexities }: ContinueTextResult): Node[] => {
     const total = counts.reduce((sum, part) => sum + part, 0);

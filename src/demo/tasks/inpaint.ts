@@ -73,6 +73,7 @@ export function startInpaint(page: Page): { readonly redraw: (picture: PagePictu
     redraw: (chosen) => {
       pictures.choose(chosen);
       tabs.open('inpaint');
+      composer.settings.button.focus({ preventScroll: true });
     },
   };
 }

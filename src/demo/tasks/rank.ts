@@ -110,7 +110,7 @@ function rankTexts(page: Page): {
       tell: ({ order }) => t().announceText(texts[order[0]!]!),
     };
   };
-  const job = new Job(page, 'rank', (strings) => strings.rank, prepare);
+  const job = new Job(page, 'rank', { start: (strings) => strings.rank }, prepare);
   job.output.classList.add('ranked');
   followPicture(page, job);
   lines.addEventListener('input', () => fit(lines));
@@ -135,7 +135,7 @@ function rankTexts(page: Page): {
     compare: (texts) => {
       lines.value = texts.join('\n');
       fit(lines);
-      void job.run();
+      job.runFromElsewhere();
     },
   };
 }
@@ -218,7 +218,7 @@ function rankImages(page: Page): {
       tell: ({ order }) => t().announceText(ranked[order[0]!]!.name),
     };
   };
-  const job = new Job(page, 'rank', (strings) => strings.rank, prepare);
+  const job = new Job(page, 'rank', { start: (strings) => strings.rank }, prepare);
   job.output.id = 'rank-images-output';
   job.button.id = 'rank-images-button';
   text.addEventListener('keydown', (event) => {

@@ -25,7 +25,7 @@ export function startRead(page: Page): void {
       tell: ({ texts }) => t().announceText(texts[0] ?? ''),
     };
   };
-  const job = new Job(page, 'read', (strings) => strings.read, prepare);
+  const job = new Job(page, 'read', { start: (strings) => strings.read, again: (strings) => strings.again }, prepare);
   followPicture(page, job);
   const note = createNote(page, () => ({ untrained: 'read', tokens: ['LT_REC'], picture: true }));
   const sheet = element(
