@@ -132,11 +132,7 @@ export class Rudolph {
    *
    * Rejects as `textToImage` and `caption` do, and with `bad-input` where nothing is left to draw.
    */
-  inpaint(
-    picture: PictureOrTokens,
-    prompt: string,
-    options: InpaintOptions & TaskOptions,
-  ): TaskOf<'inpaint'> {
+  inpaint(picture: PictureOrTokens, prompt: string, options: InpaintOptions & TaskOptions): TaskOf<'inpaint'> {
     return this.#start('inpaint', options, async ({ mask, ...own }, reader) => {
       // A mask is read as the engine reads tokens: pixels, or numbers.
       const read = mask === undefined ? {} : { mask: await reader.read(mask) };

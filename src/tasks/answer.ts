@@ -3,7 +3,15 @@ import type { LoadedModel } from './loadedModel';
 import { imageTokens } from './pictures';
 import { checkText, INSTRUCTIONS, leftPrompt, taskToken } from './prompts';
 import { ANSWER_SAMPLING } from './sampling';
-import type { AnswerOptions, PictureTokens, ReadTextOptions, TaskContext, TextEvent, TextOptions, TextResult } from './types';
+import type {
+  AnswerOptions,
+  PictureTokens,
+  ReadTextOptions,
+  TaskContext,
+  TextEvent,
+  TextOptions,
+  TextResult,
+} from './types';
 import { writeTexts } from './writing';
 
 /** FBC2's tokens of each kind of question, behind LT_ and RT_. */
@@ -29,7 +37,9 @@ export async function answer(
   if ((kind === 'visual') !== (picture !== null && picture !== undefined))
     throw new RudolphError(
       'bad-input',
-      kind === 'visual' ? 'a visual question needs a picture' : `a ${kind} question takes no picture; kind: 'visual' does`,
+      kind === 'visual'
+        ? 'a visual question needs a picture'
+        : `a ${kind} question takes no picture; kind: 'visual' does`,
     );
   const instruction = options.instruction ?? INSTRUCTIONS[kind];
   const text = instruction === '' ? question : `${instruction} ${question}`;

@@ -30,7 +30,12 @@ export async function classify(
   const rightToken = taskToken(model, options.rightSpecialToken, 'RT_I2T', context);
   // With the class at the left, the right text may be the same for all.
   const rights = classes.map((name) =>
-    rightPrompt(model, varied && !template.includes('{}') ? template : fillTemplate(template, name), rightToken, context),
+    rightPrompt(
+      model,
+      varied && !template.includes('{}') ? template : fillTemplate(template, name),
+      rightToken,
+      context,
+    ),
   );
   const lefts = (varied ? classes.map((name) => fillTemplate(leftTemplate, name)) : [leftTemplate]).map((text) =>
     leftPrompt(model, text, leftToken, context),

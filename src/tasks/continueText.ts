@@ -22,7 +22,10 @@ export async function continueText(
   const { allowed } = options;
   const wrong = allowed?.find((id) => !(Number.isInteger(id) && id >= 0 && id < model.bpeVocabulary));
   if (wrong !== undefined)
-    throw new RudolphError('bad-input', `allowed holds ${wrong}, expected text ids from 0 to ${model.bpeVocabulary - 1}`);
+    throw new RudolphError(
+      'bad-input',
+      `allowed holds ${wrong}, expected text ids from 0 to ${model.bpeVocabulary - 1}`,
+    );
   const special = taskToken(model, options.specialToken, 'LT_T2T', context);
   const template = model.openPrompt('left', text, special);
   const result = await writeTexts(

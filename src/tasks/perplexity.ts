@@ -18,11 +18,14 @@ export async function perplexity(
   context: TaskContext<ScoreEvent>,
 ): Promise<PerplexityResult> {
   const { left, image, right } = input ?? {};
-  for (const [name, text] of Object.entries({ left, right })) if (text !== undefined) checkText(`the ${name} text`, text);
+  for (const [name, text] of Object.entries({ left, right }))
+    if (text !== undefined) checkText(`the ${name} text`, text);
   if (left === undefined && image === undefined)
     throw new RudolphError(
       'bad-input',
-      right === undefined ? 'there is nothing to score: give left text or a picture' : 'right text needs a picture before it',
+      right === undefined
+        ? 'there is nothing to score: give left text or a picture'
+        : 'right text needs a picture before it',
     );
   if (right !== undefined && image === undefined)
     throw new RudolphError('bad-input', 'right text needs a picture before it');

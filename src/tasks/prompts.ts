@@ -26,7 +26,10 @@ export function fillTemplate(template: string, text: string): string {
 export function checkText(what: string, text: unknown, example?: string): asserts text is string {
   if (typeof text === 'string' && (example === undefined || text.trim() !== '')) return;
   const found = typeof text === 'string' ? 'empty' : `of type ${text === null ? 'null' : typeof text}`;
-  throw new RudolphError('bad-input', `${what} is ${found}${example ? `, expected a Russian text, e.g. «${example}»` : ', expected a text'}`);
+  throw new RudolphError(
+    'bad-input',
+    `${what} is ${found}${example ? `, expected a Russian text, e.g. «${example}»` : ', expected a text'}`,
+  );
 }
 
 /** The left text with what is cut off reported. */

@@ -17,7 +17,10 @@ export function rank(
   counts?: readonly number[],
 ): Ranking & { readonly order: readonly number[] } {
   if (!(weight >= 0 && weight <= 1)) {
-    throw new RudolphError('bad-input', `the weight of the text is ${weight}, expected 0 (only the picture counts) to 1`);
+    throw new RudolphError(
+      'bad-input',
+      `the weight of the text is ${weight}, expected 0 (only the picture counts) to 1`,
+    );
   }
   const text = normalized(textPerplexities);
   const image = normalized(imagePerplexities);

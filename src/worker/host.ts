@@ -9,14 +9,7 @@ import { deleteModel, listModels } from '../store/storedModels';
 import { Engine } from '../tasks/engine';
 import type { TaskName, TaskTypes } from '../tasks/types';
 import { DeviceFailure } from './deviceFailure';
-import type {
-  LoadEvent,
-  ModelInfo,
-  Reply,
-  RudolphInfo,
-  WorkerApi,
-  WorkerLoadOptions,
-} from './api';
+import type { LoadEvent, ModelInfo, Reply, RudolphInfo, WorkerApi, WorkerLoadOptions } from './api';
 
 interface Loaded {
   readonly gpu: Gpu;
