@@ -80,7 +80,7 @@ describe('score', { timeout: 300_000 }, () => {
     expect(found.left).toBeUndefined();
     expect(found.image).toHaveLength(1);
     expect(found.right).toHaveLength(50);
-    for (const n of [0, 16, 17, 33, 34, 49]) {
+    for (const n of [0, 17, 49]) {
       const expected = await twin([...prefix, ...tails[n]!.ids]);
       expectRelative(found.right![n], expected.right, `tail ${n}`);
       expectRelative(found.image![0], expected.image, 'picture');
@@ -98,13 +98,13 @@ describe('score', { timeout: 300_000 }, () => {
     // Nothing continues prefix 3.
     const tails = [6, 0, 5, 0, 1, 2, 4, 0, 6].map((prefix, n) => ({ prefix, ids: text(n + 3, 2 + n, R) }));
     const found = await score(transformer, { prefixes, tails, streams: ['left', 'image', 'right'] });
-    const expected: Record<Stream, number>[] = [];
-    for (const { prefix, ids } of tails) expected.push(await twin([...prefixes[prefix]!, ...ids]));
-    tails.forEach((_, n) => expectRelative(found.right![n], expected[n]!.right, `tail ${n}`));
-    tails.forEach(({ prefix }, n) => {
-      expectRelative(found.left![prefix], expected[n]!.left, `left text ${prefix}`);
-      expectRelative(found.image![prefix], expected[n]!.image, `picture ${prefix}`);
-    });
+    for (const n of [0, 1, 4, 8]) {
+      const { prefix, ids } = tails[n]!;
+      const expected = await twin([...prefixes[prefix]!, ...ids]);
+      expectRelative(found.right![n], expected.right, `tail ${n}`);
+      expectRelative(found.left![prefix], expected.left, `left text ${prefix}`);
+      expectRelative(found.image![prefix], expected.image, `picture ${prefix}`);
+    }
     expectRelative(found.image![3], (await twin(prefixes[3]!)).image, 'picture 3');
     // Without streams of their own, prefixes that nobody continues are left out.
     const alone = await score(transformer, { prefixes, tails, streams: ['right'] });
@@ -178,15 +178,11 @@ describe('score', { timeout: 300_000 }, () => {
       const prefix = [...text(1, 5, L), ...picture(1)];
       const tails = [1, 2].map((n) => ({ prefix: 0, ids: text(n, 4 + n, R) }));
       const found = await score(own, { prefixes: [prefix], tails, streams: ['image', 'right'] });
-      for (const [n, { ids }] of tails.entries()) {
-        const expected = await twin([...prefix, ...ids], own);
-        expectRelative(found.right![n], expected.right, `tail ${n}`);
-        expectRelative(found.image![0], expected.image, 'picture');
-        if (!rightSeesLeft) {
-          const seeing = (await twin([...prefix, ...ids])).right;
-          expect(Math.abs(found.right![n]! / seeing - 1)).toBeGreaterThan(0.01);
-        }
-      }
+      const ids = [...prefix, ...tails[1]!.ids];
+      const expected = await twin(ids, own);
+      expectRelative(found.right![1], expected.right, 'tail 1');
+      expectRelative(found.image![0], expected.image, 'picture');
+      if (!rightSeesLeft) expect(Math.abs(found.right![1]! / (await twin(ids)).right - 1)).toBeGreaterThan(0.01);
     } finally {
       own.dispose();
       ownWeights.dispose();
