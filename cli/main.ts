@@ -7,7 +7,24 @@ import { endStatus, print } from './support/output';
 const modules = import.meta.glob<{ command: Command }>('./commands/*.ts');
 
 /** The names of the commands, in the order of the help text; what is not in this list comes last. */
-const ORDER = ['draw', 'caption', 'convert', 'tokenize', 'encode-image', 'decode-image', 'forward', 'parity'];
+const ORDER = [
+  'draw',
+  'inpaint',
+  'caption',
+  'answer',
+  'read',
+  'classify',
+  'continue',
+  'rank-images',
+  'rank-texts',
+  'perplexity',
+  'convert',
+  'tokenize',
+  'encode-image',
+  'decode-image',
+  'forward',
+  'parity',
+];
 const found = Object.keys(modules).map((path) => path.replace(/^.*\/|\.ts$/g, ''));
 const NAMES = [...ORDER.filter((name) => found.includes(name)), ...found.filter((name) => !ORDER.includes(name))];
 

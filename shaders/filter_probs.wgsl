@@ -1,7 +1,8 @@
 // probabilities[r] = softmax(logits[r] / temperature) over what top-k and top-p keep, 0 elsewhere.
-// One workgroup a row: dispatch (rows, 1, 1). For comparing the sampler's filter with the reference's.
+// One workgroup a row: dispatch (rows, 1, 1). For guidance, which mixes probabilities, and for comparing the sampler's
+// filter with the reference's.
 //
-// Needs part filter.
+// Needs parts filter, logits_plain or logits_allowed.
 
 struct Params {
   classes: u32,
@@ -17,10 +18,6 @@ struct Params {
 var<workgroup> sum_low: atomic<u32>;
 var<workgroup> sum_high: atomic<u32>;
 var<private> row_start: u32;
-
-fn filter_bits(id: u32) -> u32 {
-  return logits[row_start + id];
-}
 
 @compute @workgroup_size(FILTER_THREADS)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {

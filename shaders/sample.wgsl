@@ -2,9 +2,10 @@
 // The noise depends on (seed, candidate, position, class) alone; equal sums go to the lower class. top_k 1 is greedy, without noise.
 //
 // One workgroup a candidate: dispatch (candidates, 1, 1). The row just computed stands for position state[0]; its token is
-// written at state[0] + position_offset, where the next embed reads it, and that position is left in state[1].
+// written at state[0] + position_offset, where the next embed reads it, and that position is left in state[1]. Under guidance
+// a candidate has two rows of tokens, one a branch, and both get it.
 //
-// Needs parts random, filter.
+// Needs parts random, filter, logits_*.
 
 const NONE: u32 = 0xffffffff;
 
@@ -22,13 +23,15 @@ struct Params {
   candidate_offset: u32,    // number of the first candidate
   end_from: u32,            // drawn ids from here on count as end_id; NONE: no such ids
   end_id: u32,              // closes a text; NONE: nothing does
+  candidates: u32,
+  branches: u32,            // 2 under guidance, else 1
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> logits: array<u32>;        // (logits_rows, row_stride) f32 bits
+@group(0) @binding(1) var<storage, read> logits: array<u32>;        // (logits_rows, row_stride) f32 bits; logits_guided reads as many rows behind them
 @group(0) @binding(2) var<storage, read> forced: array<u32>;        // (sequence_length) ids, NONE: draw
 @group(0) @binding(3) var<storage, read_write> state: array<u32>;   // position of this row, position of the next
-@group(0) @binding(4) var<storage, read_write> tokens: array<u32>;  // (candidates, sequence_length)
+@group(0) @binding(4) var<storage, read_write> tokens: array<u32>;  // (branches, candidates, sequence_length)
 @group(0) @binding(5) var<storage, read_write> done: array<u32>;    // (candidates) 1: the text is closed, 2: no logit was a number; zeros follow
 
 struct Plan { position: u32, token: u32 } // token NONE: to be drawn
@@ -37,11 +40,6 @@ var<workgroup> plan: Plan;
 var<workgroup> best_sum: atomic<u32>;
 var<workgroup> best_class: atomic<u32>;
 var<private> row_start: u32;
-
-// A list of allowed classes would exclude the others here, by returning the bits of −Infinity.
-fn filter_bits(id: u32) -> u32 {
-  return logits[row_start + id];
-}
 
 fn perturbed(element: vec2<u32>, candidate: u32, position: u32) -> f32 {
   let scaled = filter_scaled(element.x);
@@ -114,7 +112,9 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
   }
   // Beyond the end, bounds clamping would overwrite somebody's last token.
   if (local == 0u && planned.position < params.sequence_length) {
-    tokens[candidate * params.sequence_length + planned.position] = token;
+    for (var branch = 0u; branch < params.branches; branch++) {
+      tokens[(branch * params.candidates + candidate) * params.sequence_length + planned.position] = token;
+    }
     if (token == params.end_id) {
       done[candidate] = 1u;
     }

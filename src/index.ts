@@ -10,7 +10,7 @@
  * ```
  */
 export { Rudolph } from './client/rudolph';
-export type { LoadOptions, TaskOptions } from './client/rudolph';
+export type { InpaintOptions, LoadOptions, PerplexityInput, PictureOrTokens, TaskOptions } from './client/rudolph';
 export { Task } from './client/task';
 export { readPicture, toBlob, toImageData } from './client/pictures';
 export type { Picture } from './client/pictures';
@@ -21,11 +21,30 @@ export type { LoadProgress, ModelInfo, RudolphInfo, StoredModel } from './worker
 export type { AdapterDescription, Variants } from './gpu/device';
 export type { RgbaImage } from './image/image';
 export type {
-  CaptionEvent,
+  AnswerOptions,
+  Borders,
   CaptionOptions,
   CaptionResult,
+  ClassifyOptions,
+  ClassifyResult,
+  ContinueTextOptions,
+  ContinueTextResult,
   NoticeEvent,
+  PerplexityOptions,
+  PerplexityResult,
+  ProgressEvent,
+  RankOptions,
+  RankResult,
+  RankTextsOptions,
+  Ranking,
+  ReadTextOptions,
   SamplingOptions,
+  ScoreEvent,
+  TaskName,
+  TaskTypes,
+  TextEvent,
+  TextOptions,
+  TextResult,
   TextToImageEvent,
   TextToImageOptions,
   TextToImageResult,

@@ -1,49 +1,56 @@
-import type { CaptionOptions } from '../../src/tasks/types';
 import type { Command } from '../support/command';
-import { ENGINE_USAGE, ENGINE_VALUES, withEngine } from '../support/engine';
-import { readImage } from '../support/images';
-import { Options } from '../support/options';
-import { print, printJson, status } from '../support/output';
-import { SAMPLING_USAGE, SAMPLING_VALUES, samplingOf, specialTokenOf } from '../support/sampling';
+import { ENGINE_USAGE, ENGINE_VALUES } from '../support/engine';
+import { given, Options } from '../support/options';
+import { PICTURE_USAGE, PICTURE_VALUES, requiredPicture } from '../support/picture';
+import { KEEP_USAGE, KEEP_VALUES, keepOf, rankingJson, rankingLine } from '../support/ranking';
+import { SAMPLING_USAGE, SAMPLING_VALUES, samplingOf } from '../support/sampling';
+import { SPECIAL_TOKEN_USAGE, SPECIAL_TOKEN_VALUES, specialTokensOf } from '../support/specialTokens';
+import { runTask } from '../support/task';
+import { printTexts } from '../support/texts';
 
 export const command: Command = {
   name: 'caption',
   summary: 'Russian captions of a picture',
-  usage: `Usage: rudolph-web caption --model DIR --image F [--count N] [--json]
+  usage: `Usage: rudolph-web caption --model DIR --image F [--count N [--keep K]] [--json]
 
 Describes a picture: N drafts, the different ones with how often each came.
 
 ${ENGINE_USAGE}
-  --image F           PNG, JPEG or WebP; its centre square is used, turned as its EXIF data say
+${PICTURE_USAGE}
   --template T        how captions begin (default: "на картинке")
-  --left-special-token S   --right-special-token S   (default: LT_I2T and RT_I2T; none: no token)
+  --instruction T     the left text (default: empty; the 2.7B_fbc2 model was trained with "опиши изображение.")
+${SPECIAL_TOKEN_USAGE('LT_I2T and RT_I2T')}
 ${SAMPLING_USAGE('64', '0.8', '0.9')}
-  --json              print {"texts": […], "counts": […], "tokens": [[…]], "seed": …}`,
+${KEEP_USAGE('different drafts', '0.05')}
+  --json              print {"texts": […], "counts": […], "tokens": [[…]], "seed": …}, with --keep also "scores",
+                      "ppl_txt" and "ppl_img", one a text, the lowest score first`,
   async run(args, signal) {
     const options = new Options(args, {
-      values: [...ENGINE_VALUES, ...SAMPLING_VALUES, 'image', 'template', 'left-special-token', 'right-special-token'],
+      values: [
+        ...ENGINE_VALUES,
+        ...PICTURE_VALUES,
+        ...SAMPLING_VALUES,
+        ...KEEP_VALUES,
+        ...SPECIAL_TOKEN_VALUES,
+        'template',
+        'instruction',
+      ],
       flags: ['json'],
     });
-    const image = await readImage(options.required('image', 'the picture to describe'));
-    const template = options.string('template');
-    const left = specialTokenOf(options, 'left-special-token');
-    const right = specialTokenOf(options, 'right-special-token');
-    const request: CaptionOptions = {
-      ...samplingOf(options),
-      ...(template === undefined ? {} : { template }),
-      ...(left === undefined ? {} : { leftSpecialToken: left }),
-      ...(right === undefined ? {} : { rightSpecialToken: right }),
-    };
-    const { texts, counts, tokens, seed } = await withEngine(options, signal, (engine) =>
-      engine.caption(image, request, {
-        signal,
-        onEvent: (event) => {
-          if (event.type === 'progress') status(`${event.stage}: ${Math.floor((100 * event.done) / event.total)} %`);
-          if (event.type === 'notice') status(`note: ${event.message}`, { done: true });
-        },
+    const sampling = samplingOf(options);
+    const request = {
+      ...sampling,
+      ...given({
+        ...keepOf(options, sampling.count ?? 1),
+        ...specialTokensOf(options),
+        template: options.string('template'),
+        instruction: options.string('instruction'),
       }),
-    );
-    if (options.flag('json')) printJson({ texts, counts, tokens, seed });
-    else texts.forEach((text, index) => print(`${counts[index]}× ${text}`));
+    };
+    const picture = await requiredPicture(options, 'the picture to describe');
+    const result = await runTask(options, signal, (engine, context) => engine.caption(picture, request, context));
+    const { ranking } = result;
+    if (ranking) printTexts(options, result, rankingJson(ranking), (index) => rankingLine(ranking, index));
+    else printTexts(options, result);
   },
 };

@@ -1,12 +1,11 @@
-import { readFile, writeFile } from 'node:fs/promises';
-import { RudolphError } from '../../src/errors';
+import { writeFile } from 'node:fs/promises';
 import { writeSafetensors } from '../../src/format/safetensors';
 import { toRgba } from '../../src/image/planar';
-import type { DecodeOptions } from '../../src/model/imageTokenizer';
 import type { Command } from '../support/command';
-import { ENGINE_USAGE, ENGINE_VALUES, parseJson } from '../support/engine';
+import { ENGINE_USAGE, ENGINE_VALUES } from '../support/engine';
 import { writePng } from '../support/images';
 import { withImageTokenizer } from '../support/imageTokenizer';
+import { readOnePicture } from '../support/imageTokens';
 import { Options } from '../support/options';
 import { print, status } from '../support/output';
 
@@ -28,10 +27,10 @@ ${ENGINE_USAGE}
     const file = options.required('indices', 'a JSON file with an array of indices');
     const out = options.required('out', 'the PNG file to write');
     const raw = options.string('raw');
-    const { indices, size } = readIndices(await readFile(file, 'utf8'), file);
+    const { tokens, size } = await readOnePicture(file);
     const dwt = options.flag('dwt');
     const image = await withImageTokenizer(options, dwt ? 'imageDecoderDwt' : 'imageDecoder', signal, (tokenizer) =>
-      tokenizer.decode(indices, {
+      tokenizer.decode(tokens, {
         ...size,
         dwt,
         signal,
@@ -48,21 +47,3 @@ ${ENGINE_USAGE}
     print(out);
   },
 };
-
-function readIndices(text: string, file: string): { indices: number[]; size: Pick<DecodeOptions, 'width' | 'height'> } {
-  const value = parseJson(text, file);
-  const record = (
-    typeof value === 'object' && value !== null && !Array.isArray(value) ? value : { indices: value }
-  ) as Record<string, unknown>;
-  const { indices, width, height } = record;
-  if (!Array.isArray(indices) || !indices.every((index) => typeof index === 'number')) {
-    throw new RudolphError(
-      'bad-input',
-      `${file} must hold an array of numbers, or an object with such an array as "indices"`,
-      { file },
-    );
-  }
-  const isSize = (side: unknown): side is number => typeof side === 'number' && Number.isInteger(side) && side > 0;
-  const size = isSize(width) && isSize(height) ? { width, height } : {};
-  return { indices: indices as number[], size };
-}

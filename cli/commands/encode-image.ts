@@ -11,8 +11,8 @@ export const command: Command = {
   summary: 'image tokens of a picture',
   usage: `Usage: rudolph-web encode-image --model DIR --image F [--json]
 
-Prints the codebook indices of the picture's centre square, row by row. The square is resized as Pillow's bilinear filter
-does. EXIF orientation is applied, and transparent pictures are laid on white (upstream does neither).
+Prints the codebook indices of the picture's centre square, row by row. The square is resized as Pillow's bilinear
+filter does. EXIF orientation is applied, and transparent pictures are laid on white (upstream does neither).
 
 ${ENGINE_USAGE}
   --image F           a PNG, JPEG or WebP file

@@ -1,9 +1,10 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { RudolphError } from '../../src/errors';
 import { writeSafetensors } from '../../src/format/safetensors';
 import { forward } from '../../src/model/forward';
 import type { Command } from '../support/command';
-import { ENGINE_USAGE, ENGINE_VALUES, parseJson, withEngine } from '../support/engine';
+import { ENGINE_USAGE, ENGINE_VALUES, withEngine } from '../support/engine';
+import { readJson } from '../support/json';
 import { Options } from '../support/options';
 import { status } from '../support/output';
 
@@ -23,7 +24,7 @@ ${ENGINE_USAGE}
     const options = new Options(args, { values: [...ENGINE_VALUES, 'ids', 'out'] });
     const file = options.required('ids', 'a JSON file with an array of id arrays');
     const out = options.required('out', 'the safetensors file to write');
-    const ids = parseJson(await readText(file), file);
+    const ids = await readJson(file);
     if (!Array.isArray(ids) || ids.length === 0 || !ids.every((row) => Array.isArray(row))) {
       throw new RudolphError('bad-input', `${file} must hold an array of id arrays, e.g. [[2, 402, 3, 0]]`);
     }
@@ -48,11 +49,3 @@ ${ENGINE_USAGE}
     });
   },
 };
-
-async function readText(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (cause) {
-    throw new RudolphError('bad-input', `${file} cannot be read: ${(cause as Error).message}`, { file }, { cause });
-  }
-}

@@ -11,8 +11,9 @@ export const command: Command = {
   usage: `Usage: rudolph-web parity DIR [--variants auto|base|f16]
 
 Converts the checkpoints of a reference bundle (upstream's own numbers on a small random model) and compares conversion,
-tokenizer, masks, preprocessing, forward passes, hidden states, image encoding and decoding, greedy pictures and captions
-and filtering. Prints a line a case with the largest difference; the exit code is 1 if any fails.
+tokenizer, masks, preprocessing, forward passes, hidden states, image encoding and decoding, greedy pictures,
+inpainting, continuations and captions, both rankings, zero-shot classes and filtering. Prints a line a case with the
+largest difference; the exit code is 1 if any fails.
 
   --variants V        kernels: auto (default: what this adapter can do), base (no optional feature), f16`,
   async run(args, signal) {

@@ -15,6 +15,36 @@ export interface GreedyCase {
   readonly r_special_token?: string | null;
   readonly codebook?: string;
   readonly texts?: readonly string[];
+  readonly borders?: { readonly up: number; readonly right: number; readonly down: number; readonly left: number };
+  readonly prompt_tokens?: string;
+  readonly result?: readonly { readonly text: string; readonly ppl_txt: number }[];
+}
+
+/** What a ranking gives, one of each a candidate. */
+export interface Perplexities {
+  readonly ppl_txt: readonly number[];
+  readonly ppl_img: readonly number[];
+  readonly scores: readonly number[];
+}
+
+export interface RankImagesCase extends Perplexities {
+  readonly text: string;
+  readonly codebooks: string;
+}
+
+export interface RankTextsCase extends Perplexities {
+  readonly texts: readonly string[];
+  readonly image: string;
+}
+
+export interface ZeroShotCase {
+  readonly image: string;
+  readonly classes: readonly string[];
+  readonly r_template?: string;
+  readonly l_template?: string;
+  readonly label: number;
+  readonly class: string;
+  readonly scores: readonly number[];
 }
 
 export interface FilterCase {
@@ -29,9 +59,9 @@ export interface Cases {
   readonly special_tokens: Readonly<Record<string, number>> | null;
   readonly greedy?: readonly GreedyCase[];
   readonly filter?: readonly FilterCase[];
-  readonly rank_images_by_text?: unknown;
-  readonly rank_texts_by_image?: unknown;
-  readonly zero_shot?: unknown;
+  readonly rank_images_by_text?: RankImagesCase;
+  readonly rank_texts_by_image?: RankTextsCase;
+  readonly zero_shot?: ZeroShotCase;
 }
 
 export interface TokenizerCases {

@@ -8,7 +8,7 @@ import type { ImageTokenizer } from '../../src/model/imageTokenizer';
 import type { Engine } from '../../src/tasks/engine';
 import type { Tokenizer } from '../../src/text/tokenizer';
 import { readImage } from '../support/images';
-import type { Bundle, GreedyCase } from './bundle';
+import type { Bundle } from './bundle';
 import { type Report, TOLERANCE } from './report';
 
 const MASK_TENSORS: Readonly<Record<MaskKind, string>> = {
@@ -159,49 +159,6 @@ export async function imageCases(
       report.close(name, data, bundle.tensor(name).data, TOLERANCE.picture);
     }
   }
-}
-
-/** A bundle's name of a special token without its angle brackets; null for none. */
-const token = (name: string | null | undefined): string | null => name?.replace(/^<|>$/g, '') ?? null;
-
-/** Greedy pictures and captions through the tasks themselves. */
-export async function greedyCases(bundle: Bundle, engine: Engine, report: Report, signal: AbortSignal): Promise<void> {
-  let pictures = 0;
-  for (const item of bundle.cases.greedy ?? []) {
-    if (item.task === 'text_to_image') {
-      const { codebooks } = await engine.textToImage(
-        item.text!,
-        { topK: 1, seed: 0, specialToken: token(item.special_token) },
-        { signal },
-      );
-      report.equal(item.codebook ?? `greedy.t2i.${pictures}`, codebooks[0]!, bundle.tensor(item.codebook!).data);
-      pictures++;
-    } else if (item.task === 'caption') {
-      await captionCase(bundle, engine, item, report, signal);
-    } else report.leftOut(`greedy ${item.task} «${item.text ?? item.template ?? ''}»`, 'this version has no such task');
-  }
-}
-
-async function captionCase(
-  bundle: Bundle,
-  engine: Engine,
-  item: GreedyCase,
-  report: Report,
-  signal: AbortSignal,
-): Promise<void> {
-  const image = await readImage(bundle.path(item.image!));
-  const { texts } = await engine.caption(
-    image,
-    {
-      topK: 1,
-      seed: 0,
-      ...(item.template === undefined ? {} : { template: item.template }),
-      leftSpecialToken: token(item.l_special_token),
-      rightSpecialToken: token(item.r_special_token),
-    },
-    { signal },
-  );
-  report.same(`greedy.caption ${item.image}`, texts, item.texts);
 }
 
 /** Top-k, then top-p filtering on the GPU. */

@@ -1,5 +1,15 @@
 /** Tolerances of the reference bundles' README, for f32 arithmetic on fp16 weights (loading native f16 changes no value). */
-export const TOLERANCE = { logits: 2e-3, hidden: 2e-3, picture: 2e-3, probability: 1e-5 } as const;
+export const TOLERANCE = {
+  logits: 2e-3,
+  hidden: 2e-3,
+  picture: 2e-3,
+  probability: 1e-5,
+  /** Relative. */
+  perplexity: 5e-3,
+  /** A score of a ranking is a difference of perplexities, in units of their spread: somewhat more than half a percent. */
+  rankScore: 1e-2,
+  zeroShotScore: 1e-3,
+} as const;
 
 /** Collects one line a case: what was compared, the largest difference, what is allowed. */
 export class Report {
@@ -13,12 +23,26 @@ export class Report {
 
   /** Compares numbers; the line names the place of the largest difference and both values when it is too large. */
   close(name: string, actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number): void {
+    this.#numbers(name, actual, expected, { tolerance, relative: false });
+  }
+
+  /** Compares numbers by their differences divided by what is expected; these must not be 0. */
+  relative(name: string, actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number): void {
+    this.#numbers(name, actual, expected, { tolerance, relative: true });
+  }
+
+  #numbers(
+    name: string,
+    actual: ArrayLike<number>,
+    expected: ArrayLike<number>,
+    { tolerance, relative }: { tolerance: number; relative: boolean },
+  ): void {
     if (actual.length !== expected.length)
       return this.#line(false, name, `${actual.length} values instead of ${expected.length}`);
     let largest = 0;
     let index = 0;
     for (let i = 0; i < expected.length; i++) {
-      const difference = Math.abs(actual[i]! - expected[i]!);
+      const difference = Math.abs(actual[i]! - expected[i]!) / (relative ? Math.abs(expected[i]!) : 1);
       if (!(difference <= largest)) {
         largest = Number.isNaN(difference) ? Infinity : difference;
         index = i;
@@ -26,7 +50,11 @@ export class Report {
     }
     const ok = largest <= tolerance;
     const where = ok ? '' : ` at ${index}: ${actual[index]} instead of ${expected[index]}`;
-    this.#line(ok, name, `largest difference ${largest.toExponential(2)}${where} (allowed ${tolerance})`);
+    this.#line(
+      ok,
+      name,
+      `largest ${relative ? 'relative ' : ''}difference ${largest.toExponential(2)}${where} (allowed ${tolerance})`,
+    );
   }
 
   /** Compares whole numbers: all must be equal. */

@@ -5,13 +5,24 @@ import { Weights } from '../../src/model/weights';
 import { Engine } from '../../src/tasks/engine';
 import { openNodeGpu } from '../dawn';
 import { status } from '../support/output';
-import { Bundle } from './bundle';
-import { filterCases, forwardCases, greedyCases, imageCases, maskCases, tokenizerCases } from './cases';
+import { Bundle, type Cases } from './bundle';
+import { filterCases, forwardCases, imageCases, maskCases, tokenizerCases } from './cases';
 import { convertBundle } from './convertBundle';
 import { Report } from './report';
+import { greedyCases, rankingCases } from './taskCases';
 
 /** The same weights in other containers: their conversions must give the same bytes. */
 const OTHER_CHECKPOINTS = ['pytorch_model.fp16.bin', 'pytorch_model.legacy.bin'];
+
+/** Of `cases.json`. */
+const KNOWN_CASES: ReadonlySet<string> = new Set<keyof Cases>([
+  'special_tokens',
+  'greedy',
+  'rank_images_by_text',
+  'rank_texts_by_image',
+  'zero_shot',
+  'filter',
+]);
 
 export interface ParityOptions {
   readonly variants: NonNullable<GpuOptions['variants']>;
@@ -42,10 +53,12 @@ export async function runParity(folder: string, options: ParityOptions): Promise
       await maskCases(bundle, engine, report);
       await forwardCases(bundle, engine, report, options.signal);
       await imageCases(bundle, engine, dwt, report, options.signal);
-      await greedyCases(bundle, engine, report, options.signal);
+      const place = { bundle, engine, report, signal: options.signal };
+      await greedyCases(place);
+      await rankingCases(place);
       await filterCases(bundle, engine, report);
-      for (const name of ['rank_images_by_text', 'rank_texts_by_image', 'zero_shot'] as const) {
-        if (bundle.cases[name]) report.leftOut(name, 'this version has no such task');
+      for (const name of Object.keys(bundle.cases)) {
+        if (!KNOWN_CASES.has(name)) report.leftOut(name, 'this version knows no such case');
       }
     } finally {
       dwt?.dispose();

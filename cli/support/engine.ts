@@ -1,4 +1,3 @@
-import { RudolphError } from '../../src/errors';
 import type { GpuOptions } from '../../src/gpu/device';
 import { Engine } from '../../src/tasks/engine';
 import { openNodeGpu } from '../dawn';
@@ -44,15 +43,6 @@ export async function withEngine<T>(
     }
   } finally {
     gpu.dispose();
-  }
-}
-
-/** Parses JSON, or says where it comes from. */
-export function parseJson(text: string, file: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch (cause) {
-    throw new RudolphError('bad-input', `${file} is no JSON: ${(cause as Error).message}`, { file }, { cause });
   }
 }
 

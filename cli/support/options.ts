@@ -5,6 +5,8 @@ import { RudolphError } from '../../src/errors';
 export interface OptionSpec {
   /** Options followed by a value. */
   readonly values?: readonly string[];
+  /** Options followed by a value that may be given several times. */
+  readonly lists?: readonly string[];
   /** Switches. */
   readonly flags?: readonly string[];
   /** What the words without dashes are, for messages ("texts"); absent: none are allowed. */
@@ -27,16 +29,17 @@ export interface Range {
  * ```
  */
 export class Options {
-  readonly #values: Record<string, string | boolean | undefined>;
+  readonly #values: Record<string, string | boolean | string[] | undefined>;
   readonly positionals: readonly string[];
 
   constructor(args: readonly string[], spec: OptionSpec) {
-    const options: Record<string, { type: 'string' | 'boolean' }> = {};
+    const options: Record<string, { type: 'string' | 'boolean'; multiple?: boolean }> = {};
     for (const name of spec.values ?? []) options[name] = { type: 'string' };
+    for (const name of spec.lists ?? []) options[name] = { type: 'string', multiple: true };
     for (const name of spec.flags ?? []) options[name] = { type: 'boolean' };
     try {
       const parsed = parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
-      this.#values = parsed.values as Record<string, string | boolean | undefined>;
+      this.#values = parsed.values as Record<string, string | boolean | string[] | undefined>;
       this.positionals = parsed.positionals;
     } catch (error) {
       throw new RudolphError('bad-input', (error as Error).message.replaceAll('\n', ' '));
@@ -67,6 +70,24 @@ export class Options {
     return value;
   }
 
+  /** A text that must be given, but may be empty. */
+  text(name: string, what: string): string {
+    return this.string(name) ?? this.required(name, what);
+  }
+
+  /** All values of an option of `lists`, in their order; empty ones count. */
+  all(name: string): readonly string[] {
+    const values = this.#values[name];
+    return Array.isArray(values) ? values : [];
+  }
+
+  /** `all`, of which there must be at least one. */
+  someOf(name: string, what: string): readonly string[] {
+    const values = this.all(name);
+    if (values.length === 0) throw new RudolphError('bad-input', `--${name} is missing: ${what}`);
+    return values;
+  }
+
   /** One of several words. */
   choice<T extends string>(name: string, choices: readonly T[]): T | undefined {
     const value = this.string(name);
@@ -82,6 +103,19 @@ export class Options {
     return check(name, text, value, Number.isSafeInteger(value), 'a whole number', range);
   }
 
+  /** Whole numbers within limits, separated by commas; `length`: so many of them. */
+  integers(name: string, range: Range & { readonly length?: number } = {}): number[] | undefined {
+    const text = this.string(name);
+    if (text === undefined) return undefined;
+    const parts = text.split(',').map((part) => part.trim());
+    const right = range.length === undefined || parts.length === range.length;
+    const kind = `${range.length === undefined ? '' : `${range.length} `}comma-separated whole numbers`;
+    return parts.map((part) => {
+      const value = /^[+-]?\d+$/.test(part) ? Number(part) : NaN;
+      return check(name, text, value, right && Number.isSafeInteger(value), kind, range);
+    });
+  }
+
   /** A number within limits. */
   number(name: string, range: Range = {}): number | undefined {
     const text = this.string(name);
@@ -89,6 +123,12 @@ export class Options {
     const value = text.trim() === '' ? NaN : Number(text);
     return check(name, text, value, Number.isFinite(value), 'a number', range);
   }
+}
+
+/** What was given: an option left out must not overwrite a task's default by `undefined`. */
+export function given<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  const entries = Object.entries(values).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> };
 }
 
 function check(name: string, text: string, value: number, valid: boolean, kind: string, { min, max }: Range): number {

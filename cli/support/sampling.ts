@@ -1,5 +1,5 @@
 import type { SamplingOptions } from '../../src/tasks/types';
-import type { Options } from './options';
+import { given, type Options } from './options';
 
 export const SAMPLING_VALUES = ['count', 'seed', 'top-k', 'top-p', 'temperature'] as const;
 
@@ -16,23 +16,11 @@ export const SAMPLING_USAGE = (
 
 /** The sampling options that were given. */
 export function samplingOf(options: Options): SamplingOptions {
-  const count = options.integer('count', { min: 1, max: 1024 });
-  const seed = options.integer('seed', { min: 0, max: 0xffffffff });
-  const topK = options.integer('top-k', { min: 0, max: 0xffffffff });
-  const topP = options.number('top-p');
-  const temperature = options.number('temperature');
-  return {
-    ...(count === undefined ? {} : { count }),
-    ...(seed === undefined ? {} : { seed }),
-    ...(topK === undefined ? {} : { topK }),
-    ...(topP === undefined ? {} : { topP }),
-    ...(temperature === undefined ? {} : { temperature }),
-  };
-}
-
-/** A special token by upstream's name, with or without angle brackets; `none` is null, not given is undefined. */
-export function specialTokenOf(options: Options, name: string): string | null | undefined {
-  const value = options.string(name);
-  if (value === undefined) return undefined;
-  return value === 'none' ? null : value.replace(/^<|>$/g, '');
+  return given({
+    count: options.integer('count', { min: 1, max: 1024 }),
+    seed: options.integer('seed', { min: 0, max: 0xffffffff }),
+    topK: options.integer('top-k', { min: 0, max: 0xffffffff }),
+    topP: options.number('top-p'),
+    temperature: options.number('temperature'),
+  });
 }

@@ -1,15 +1,7 @@
 import { proxy, releaseProxy, type Remote, transfer, wrap } from 'comlink';
 import { fromPlain, RudolphError } from '../errors';
-import type {
-  LoadEvent,
-  Reply,
-  RudolphInfo,
-  StoredModel,
-  TaskName,
-  TaskTypes,
-  WorkerApi,
-  WorkerLoadOptions,
-} from '../worker/api';
+import type { TaskName, TaskTypes } from '../tasks/types';
+import type { LoadEvent, Reply, RudolphInfo, StoredModel, WorkerApi, WorkerLoadOptions } from '../worker/api';
 
 /**
  * A worker and the calls that wait for it. When the worker dies, all of them reject, and so does every later call.

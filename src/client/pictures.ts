@@ -1,5 +1,6 @@
 import { RudolphError } from '../errors';
 import type { RgbaImage } from '../image/image';
+import type { PictureTokens } from '../tasks/types';
 
 /** iOS Safari's limit for a canvas, the lowest of all browsers; larger pictures are cropped to their middle, then shrunk. */
 const MOST_PIXELS = 4096 * 4096;
@@ -42,6 +43,25 @@ export async function readPicture(picture: Picture, signal?: AbortSignal): Promi
     return pixelsOf(bitmap);
   } finally {
     bitmap.close();
+  }
+}
+
+/** Reads the pictures of one task and knows whose pixels may be given to the worker. */
+export class PictureReader {
+  /** Pixels decoded here; the caller's own are copied. */
+  readonly transfer: ArrayBuffer[] = [];
+  readonly #signal: AbortSignal;
+
+  constructor(signal: AbortSignal) {
+    this.#signal = signal;
+  }
+
+  /** @throws what `readPicture` throws. */
+  async read(picture: Picture | readonly number[]): Promise<PictureTokens> {
+    if (Array.isArray(picture)) return picture as readonly number[];
+    const { width, height, data } = await readPicture(picture as Picture, this.#signal);
+    if ((picture as Partial<RgbaImage>).data !== data) this.transfer.push(data.buffer);
+    return { width, height, data };
   }
 }
 

@@ -1,17 +1,23 @@
 import { RudolphError } from '../errors';
 import type { GpuOptions } from '../gpu/device';
-import type { RgbaImage } from '../image/image';
 import type {
-  CaptionEvent,
+  AnswerOptions,
   CaptionOptions,
-  CaptionResult,
-  TextToImageEvent,
+  ClassifyOptions,
+  ContinueTextOptions,
+  InpaintOptions as EngineInpaintOptions,
+  PerplexityInput as EnginePerplexityInput,
+  PerplexityOptions,
+  RankOptions,
+  RankTextsOptions,
+  ReadTextOptions,
+  TaskName,
+  TaskTypes,
   TextToImageOptions,
-  TextToImageResult,
 } from '../tasks/types';
 import type { LoadProgress, RudolphInfo } from '../worker/api';
 import { Connection } from './connection';
-import { type Picture, readPicture } from './pictures';
+import { type Picture, PictureReader } from './pictures';
 import { Task } from './task';
 
 export interface LoadOptions {
@@ -30,6 +36,16 @@ export interface TaskOptions {
   /** Cancels the task. */
   readonly signal?: AbortSignal;
 }
+
+/** A picture, of which the centre square is read, or the d² image tokens of one (`codebooks` of another result). */
+export type PictureOrTokens = Picture | readonly number[];
+
+/** `mask`: white pixels are drawn anew, everything else is kept; or d×d values 0 (keep) and 1 (draw). */
+export type InpaintOptions = Omit<EngineInpaintOptions, 'mask'> & { readonly mask?: PictureOrTokens };
+
+export type PerplexityInput = Omit<EnginePerplexityInput, 'image'> & { readonly image?: PictureOrTokens };
+
+type TaskOf<T extends TaskName> = Task<TaskTypes[T]['event'], TaskTypes[T]['result']>;
 
 /**
  * A RUDOLPH model in a worker of its own, ready to draw and to describe.
@@ -102,12 +118,26 @@ export class Rudolph {
    *
    * Rejects with a RudolphError: `bad-input` for an empty prompt or options out of range, `device-lost`, `out-of-memory`.
    */
-  textToImage(
-    prompt: string,
-    options: TextToImageOptions & TaskOptions = {},
-  ): Task<TextToImageEvent, TextToImageResult> {
-    const { signal, ...own } = options;
-    return new Task((stop, emit) => this.#connection.run('textToImage', [prompt, own], emit, { signal: stop }), signal);
+  textToImage(prompt: string, options: TextToImageOptions & TaskOptions = {}): TaskOf<'textToImage'> {
+    return this.#start('textToImage', options, (own) => [prompt, own]);
+  }
+
+  /**
+   * Draws part of a picture anew: what a mask marks, or all but the borders that are kept.
+   *
+   * ```ts
+   * await rudolph.inpaint(photo, 'кот слева от ёлки', { mask: canvas }); // white is drawn anew
+   * await rudolph.inpaint(photo, 'кот слева от ёлки', { borders: { up: 8 } }); // keeps the upper 8 rows of tokens
+   * ```
+   *
+   * Rejects as `textToImage` and `caption` do, and with `bad-input` where nothing is left to draw.
+   */
+  inpaint(picture: PictureOrTokens, prompt: string, options: InpaintOptions & TaskOptions): TaskOf<'inpaint'> {
+    return this.#start('inpaint', options, async ({ mask, ...own }, reader) => {
+      // A mask is read as the engine reads tokens: pixels, or numbers.
+      const read = mask === undefined ? {} : { mask: await reader.read(mask) };
+      return [await reader.read(picture), prompt, { ...own, ...read }];
+    });
   }
 
   /**
@@ -120,21 +150,112 @@ export class Rudolph {
    * Rejects with a RudolphError: `bad-input` for an unreadable picture or options out of range, `unsupported` when the model
    * has no image encoder, and what `load` rejects with.
    */
-  caption(picture: Picture, options: CaptionOptions & TaskOptions = {}): Task<CaptionEvent, CaptionResult> {
-    const { signal, ...own } = options;
-    return new Task(async (stop, emit) => {
-      const read = await readPicture(picture, stop);
-      const { width, height, data } = read;
-      const image: RgbaImage = { width, height, data };
-      // Pixels that were decoded here can be given away, the caller's cannot.
-      const transfer = read === picture ? [] : [data.buffer];
-      return this.#connection.run('caption', [image, own], emit, { signal: stop, transfer });
-    }, signal);
+  caption(picture: PictureOrTokens, options: CaptionOptions & TaskOptions = {}): TaskOf<'caption'> {
+    return this.#start('caption', options, async (own, reader) => [await reader.read(picture), own]);
+  }
+
+  /**
+   * Answers a question about a picture, or without one (`null`) about the question's own text, or a sum (`kind: 'maths'`).
+   *
+   * ```ts
+   * const { texts } = await rudolph.answer('что стоит слева?', photo);
+   * ```
+   *
+   * Rejects as `caption` does.
+   */
+  answer(
+    question: string,
+    picture: PictureOrTokens | null = null,
+    options: AnswerOptions & TaskOptions = {},
+  ): TaskOf<'answer'> {
+    return this.#start('answer', options, async (own, reader) => [
+      question,
+      picture === null ? null : await reader.read(picture),
+      own,
+    ]);
+  }
+
+  /** Reads the text in a picture. Rejects as `caption` does. */
+  readText(picture: PictureOrTokens, options: ReadTextOptions & TaskOptions = {}): TaskOf<'readText'> {
+    return this.#start('readText', options, async (own, reader) => [await reader.read(picture), own]);
+  }
+
+  /**
+   * Says which of some classes a picture shows, without having been trained on them.
+   *
+   * ```ts
+   * const { class: found, probabilities } = await rudolph.classify(photo, ['кот', 'собака', 'ёлка']);
+   * ```
+   *
+   * Rejects as `caption` does, and with `bad-input` for no classes or a template without `{}`.
+   */
+  classify(
+    picture: PictureOrTokens,
+    classes: readonly string[],
+    options: ClassifyOptions & TaskOptions = {},
+  ): TaskOf<'classify'> {
+    return this.#start('classify', options, async (own, reader) => [await reader.read(picture), classes, own]);
+  }
+
+  /** Continues a Russian text. Rejects with `bad-input` for a text that leaves no room or options out of range. */
+  continueText(text: string, options: ContinueTextOptions & TaskOptions = {}): TaskOf<'continueText'> {
+    return this.#start('continueText', options, (own) => [text, own]);
+  }
+
+  /** Ranks pictures by how well they fit a text. Rejects as `caption` does. */
+  rankImages(
+    text: string,
+    pictures: readonly PictureOrTokens[],
+    options: RankOptions & TaskOptions = {},
+  ): TaskOf<'rankImages'> {
+    return this.#start('rankImages', options, async (own, reader) => {
+      const read = [];
+      for (const picture of pictures) read.push(await reader.read(picture));
+      return [text, read, own];
+    });
+  }
+
+  /** Ranks texts by how well they fit a picture. Rejects as `caption` does. */
+  rankTexts(
+    picture: PictureOrTokens,
+    texts: readonly string[],
+    options: RankTextsOptions & TaskOptions = {},
+  ): TaskOf<'rankTexts'> {
+    return this.#start('rankTexts', options, async (own, reader) => [await reader.read(picture), texts, own]);
+  }
+
+  /**
+   * How surprising a sequence is to the model: left text, a picture, right text, or a part of these.
+   *
+   * ```ts
+   * const { left } = await rudolph.perplexity({ left: 'кот слева от ёлки' });
+   * ```
+   */
+  perplexity(input: PerplexityInput, options: PerplexityOptions & TaskOptions = {}): TaskOf<'perplexity'> {
+    return this.#start('perplexity', options, async (own, reader) => {
+      const { image, ...texts } = input;
+      return [{ ...texts, ...(image === undefined ? {} : { image: await reader.read(image) }) }, own];
+    });
   }
 
   /** Ends the worker and frees the GPU. Tasks that still run or wait reject with an `AbortError`. */
   dispose(): void {
     this.#connection.dispose(new DOMException('the model was disposed of', 'AbortError'));
+  }
+
+  #start<T extends TaskName, Options extends TaskOptions>(
+    task: T,
+    { signal, ...own }: Options,
+    prepare: (
+      own: Omit<Options, 'signal'>,
+      reader: PictureReader,
+    ) => TaskTypes[T]['args'] | Promise<TaskTypes[T]['args']>,
+  ): TaskOf<T> {
+    return new Task(async (stop, emit) => {
+      const reader = new PictureReader(stop);
+      const args = await prepare(own, reader);
+      return this.#connection.run(task, args, emit, { signal: stop, transfer: reader.transfer });
+    }, signal);
   }
 }
 

@@ -1,12 +1,10 @@
-import { type RgbaImage, toBlob } from '../index';
-import { createBar, element, icon, paint, setBar } from './dom';
+import type { RgbaImage } from '../index';
+import { quietButton, savePicture } from './controls';
+import { createBar, element, paint, setBar } from './dom';
 import { numberText, say, t } from './language';
+import type { Page } from './page';
+import { drawnPicture, type PagePicture } from './pictures';
 import type { Strings } from './strings';
-
-export interface CardActions {
-  /** Has the picture described. */
-  readonly describe: (image: RgbaImage) => void;
-}
 
 /** One picture: empty, then a growing mosaic, then finished. */
 export class Card {
@@ -17,15 +15,16 @@ export class Card {
   readonly #percent = element('span', { className: 'card-percent' });
   readonly #bar = createBar();
   readonly #foot = element('div', { className: 'card-foot' });
-  readonly #actions: CardActions;
+  readonly #page: Page;
   readonly #number: number;
-  readonly #fileName: string;
-  #finished = false;
+  readonly #prompt: string;
+  #image: RgbaImage | null = null;
+  #picture: PagePicture | null = null;
 
-  constructor(number: number, prompt: string, actions: CardActions) {
+  constructor(number: number, prompt: string, page: Page) {
     this.#number = number;
-    this.#actions = actions;
-    this.#fileName = fileName(prompt);
+    this.#prompt = prompt;
+    this.#page = page;
     this.#frame.append(this.#mosaic);
     say(this.#bar, () => t().progressLabel(number), 'aria-label');
     this.#foot.append(this.#bar, element('p', { className: 'card-progress' }, this.#stage, this.#percent));
@@ -36,13 +35,15 @@ export class Card {
     setBar(this.#bar, null);
   }
 
-  get finished(): boolean {
-    return this.#finished;
+  /** What other tasks get; null until it is finished. */
+  get picture(): PagePicture | null {
+    if (this.#image) this.#picture ??= drawnPicture(this.#image, this.#prompt, null);
+    return this.#picture;
   }
 
   /** @param part 0…1 of the whole way, or null while nothing is known. */
   progress(stage: (strings: Strings) => string, part: number | null): void {
-    if (this.#finished) return;
+    if (this.#image) return;
     say(this.#stage, () => stage(t()));
     say(this.#percent, () => (part === null ? '' : `${numberText(part * 100, 0)}\u00a0%`));
     setBar(this.#bar, part);
@@ -51,51 +52,62 @@ export class Card {
 
   /** The unfinished picture, a pixel a token. */
   preview(image: RgbaImage): void {
-    if (this.#finished) return;
+    if (this.#image) return;
     this.#frame.style.setProperty('--side', String(image.width));
     paint(this.#mosaic, image);
   }
 
+  /** Forgets the unfinished picture: another one comes to this place. */
+  empty(): void {
+    this.#mosaic.width = this.#mosaic.height = 1;
+  }
+
   /** The finished picture takes the mosaic's place. */
   finish(image: RgbaImage, seed: number): void {
-    if (this.#finished) return;
-    this.#finished = true;
+    if (this.#image) return;
+    this.#image = image;
     const canvas = element('canvas', { className: 'picture' });
     paint(canvas, image);
     this.#frame.append(canvas);
     this.root.dataset['state'] = 'done';
-    const save = button('save', () => t().save);
-    say(save, () => t().saveLabel(this.#number), 'aria-label');
-    save.addEventListener('click', () => void this.#save(image, seed));
-    const describe = button('describe', () => t().describe);
-    say(describe, () => t().describeLabel(this.#number), 'aria-label');
-    describe.addEventListener('click', () => this.#actions.describe(image));
-    this.#foot.replaceChildren(element('div', { className: 'card-actions' }, save, describe));
+    const number = this.#number;
+    const { describe, redraw } = this.#page;
+    const save = quietButton(
+      'save',
+      () => t().save,
+      () => void savePicture(image, `${fileName(this.#prompt)}-${seed}-${number}`),
+    );
+    say(save, () => t().saveLabel(number), 'aria-label');
+    const describeIt = quietButton(
+      'caption',
+      () => t().describe,
+      () => describe(this.picture!),
+    );
+    say(describeIt, () => t().describeLabel(number), 'aria-label');
+    const redrawIt = quietButton(
+      'inpaint',
+      () => t().redraw,
+      () => redraw(this.picture!),
+    );
+    say(redrawIt, () => t().redrawLabel(number), 'aria-label');
+    this.#foot.replaceChildren(element('div', { className: 'card-actions' }, save, describeIt, redrawIt));
+  }
+
+  /** What became known at the end. @param codes its image tokens: what other tasks then look at */
+  complete(codes: readonly number[], details: (() => string) | null): void {
+    // Somebody may have passed it on already; that copy stays as it is.
+    if (this.#image) this.#picture ??= drawnPicture(this.#image, this.#prompt, codes);
+    if (details) this.#foot.append(say(element('p', { className: 'card-details' }), details));
   }
 
   /** What came last before it was stopped or failed stays, without a bar. */
   end(state: 'stopped' | 'failed'): void {
-    if (this.#finished) return;
+    if (this.#image) return;
     this.root.dataset['state'] = state;
     this.#bar.remove();
     say(this.#stage, () => t()[state]);
     say(this.#percent, () => '');
   }
-
-  async #save(image: RgbaImage, seed: number): Promise<void> {
-    const url = URL.createObjectURL(await toBlob(image));
-    element('a', {
-      href: url,
-      download: `${this.#fileName}-${seed}-${this.#number}.png`,
-    }).click();
-    // The download has its own hold of the data by then.
-    setTimeout(() => URL.revokeObjectURL(url), 10_000);
-  }
-}
-
-/** A quiet button with an icon and a word. */
-export function button(mark: Parameters<typeof icon>[0], label: () => string): HTMLButtonElement {
-  return element('button', { type: 'button', className: 'quiet' }, icon(mark), say(element('span'), label));
 }
 
 /** Words of the prompt, joined by dashes, fit for every file system. */

@@ -62,8 +62,24 @@ export function errorBlock(error: unknown): HTMLElement {
   return block;
 }
 
+/** Adds a notice to those of a task; what the page says already is left out, and of many texts cut short one line tells. */
+export function addNotice(notes: HTMLElement, message: string): void {
+  // The panel has a line of its own about it.
+  if (/was not trained for this task/.test(message)) return;
+  const cut = CUT.exec(message);
+  const before = cut && notes.querySelector('.notice-cut');
+  if (before) {
+    say(before, () => t().textsCut(Number(cut[1])));
+    return;
+  }
+  const line = element('p', { className: cut ? 'notice notice-cut' : 'notice', role: 'status' });
+  notes.append(say(line, () => noticeText(message)));
+}
+
 /** Notices come in English; those the page knows are said in its language. */
 export function noticeText(message: string): string {
-  const cut = /only its first (\d+) of (\d+) tokens/.exec(message);
+  const cut = CUT.exec(message);
   return cut ? t().promptCut(Number(cut[1]), Number(cut[2])) : message;
 }
+
+const CUT = /only its first (\d+) of (\d+) tokens/;

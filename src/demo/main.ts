@@ -1,20 +1,63 @@
 import { startAbout } from './about';
-import { startDescribe } from './describe';
-import { startDraw } from './draw';
+import { byId } from './dom';
 import { startLanguage } from './language';
 import { Model } from './model';
 import { keepPage } from './offline';
+import type { Page } from './page';
+import { Pictures } from './pictures';
+import { acceptPictures } from './slot';
 import { startStatus } from './status';
+import { Tabs } from './tabs';
+import { startAnswer } from './tasks/answer';
+import { startCaption } from './tasks/caption';
+import { startClassify } from './tasks/classify';
+import { startContinue } from './tasks/continue';
+import { startDraw } from './tasks/draw';
+import { startInpaint } from './tasks/inpaint';
+import { startRank } from './tasks/rank';
+import { startRead } from './tasks/read';
 
 startLanguage(document.querySelectorAll<HTMLButtonElement>('[data-language]'));
 
 /** `?model=URL` opens another web model, relative to the page. */
 const asked = new URLSearchParams(location.search).get('model');
 const model = new Model(asked ?? `${import.meta.env.BASE_URL}models/embedded/rudolph.json`);
+const pictures = new Pictures(model);
+const tabs = new Tabs();
+const page: Page = {
+  model,
+  pictures,
+  tabs,
+  drawText: (prompt) => drawing.suggest(prompt),
+  describe: (picture) => captioning.describe(picture),
+  redraw: (picture) => inpainting.redraw(picture),
+  compareTexts: (texts) => ranking.compare(texts),
+};
 
 startStatus(model);
 startAbout(model);
-const drawing = startDraw(model, (image) => describing.describe(image));
-const describing = startDescribe(model, (prompt) => drawing.suggest(prompt));
+const drawing = startDraw(page);
+const inpainting = startInpaint(page);
+const captioning = startCaption(page);
+startAnswer(page);
+startRead(page);
+startClassify(page);
+const ranking = startRank(page);
+startContinue(page);
+
+/** A picture from anywhere: the open task takes it, or else it is described. */
+acceptPictures(async (file) => {
+  if (tabs.current === 'rank') return ranking.take(file);
+  if (tabs.current === 'draw' || tabs.current === 'continue') tabs.open('caption');
+  if ((await pictures.take(file)) && tabs.current === 'caption') captioning.run();
+});
+
+byId('skip').addEventListener('click', (event) => {
+  // The address keeps the task's name.
+  event.preventDefault();
+  tabs.panel(tabs.current).querySelector<HTMLElement>('textarea, input, button')?.focus();
+});
+
+void pictures.loadExamples();
 model.load();
 keepPage();

@@ -1,51 +1,70 @@
-import type { Rudolph, RgbaImage, SamplingOptions } from '../index';
+import type { Rudolph, Task, TextToImageEvent, TextToImageResult } from '../index';
 import { Card } from './card';
-import { announce, element, icon } from './dom';
-import { errorBlock, isAbort, noticeText } from './explain';
+import { iconButton } from './controls';
+import { announce, element } from './dom';
+import { errorBlock, isAbort, addNotice } from './explain';
+import { icon } from './icons';
 import { numberText, say, t } from './language';
+import type { Page } from './page';
+import { rankingDetails } from './results';
 import type { Strings } from './strings';
 
 /** Shares of the way from prompt to pictures, for one bar over all stages. */
 const PROMPT_SHARE = 0.04;
 const TOKENS_SHARE = 0.76;
+/** Older runs go: each keeps its pictures in memory. */
+const MOST_RUNS = 20;
 
-export interface RunActions {
-  readonly describe: (image: RgbaImage) => void;
+/** What a run draws. */
+export interface RunRequest {
+  readonly prompt: string;
+  /** Candidates. */
+  readonly count: number;
+  /** Only the best of them are kept. */
+  readonly keep: number | null;
+  readonly seed: number;
+  readonly start: (rudolph: Rudolph, signal: AbortSignal) => Task<TextToImageEvent, TextToImageResult>;
   /** Puts prompt and seed back into the form. */
-  readonly reuse: (prompt: string, seed: number) => void;
+  readonly reuse: () => void;
 }
 
-/** One press of Draw: its pictures and what it was asked. */
+/** Shows a run before the others. */
+export function addRun(runs: HTMLElement, run: Run): void {
+  runs.prepend(run.root);
+  while (runs.children.length > MOST_RUNS) runs.lastElementChild!.remove();
+}
+
+/** One press of a button that draws: its pictures and what it was asked. */
 export class Run {
   readonly root: HTMLElement;
-  readonly #cards: Card[];
-  readonly #prompt: string;
-  readonly #sampling: SamplingOptions & { readonly seed: number };
+  readonly #page: Page;
+  readonly #request: RunRequest;
+  #cards: readonly Card[];
+  readonly #gallery = element('ul', { className: 'gallery' });
   readonly #facts = element('p', { className: 'run-facts' });
   readonly #notes = element('div', { className: 'run-notes' });
-  readonly #actions: RunActions;
   readonly #started = performance.now();
 
-  constructor(prompt: string, count: number, sampling: SamplingOptions, actions: RunActions) {
-    this.#prompt = prompt;
-    // Drawn here, so that it is known even of pictures whose siblings were stopped.
-    this.#sampling = { ...sampling, count, seed: sampling.seed ?? crypto.getRandomValues(new Uint32Array(1))[0]! };
-    this.#actions = actions;
-    this.#cards = Array.from({ length: count }, (_, k) => new Card(k + 1, prompt, actions));
+  constructor(request: RunRequest, page: Page) {
+    const { prompt, count } = request;
+    this.#request = request;
+    this.#page = page;
+    this.#cards = Array.from({ length: count }, (_, k) => new Card(k + 1, prompt, page));
     this.#facts.append(this.#seedButton());
-    const gallery = element('ul', { className: 'gallery' }, ...this.#cards.map((card) => card.root));
-    gallery.dataset['count'] = String(count);
-    const remove = element('button', { type: 'button', className: 'icon run-remove' }, icon('close'));
-    say(remove, () => t().removeRun, 'aria-label');
-    say(remove, () => t().removeRun, 'title');
-    remove.addEventListener('click', () => this.root.remove());
+    this.#showCards();
+    const remove = iconButton(
+      'close',
+      () => t().removeRun,
+      () => this.root.remove(),
+    );
+    remove.classList.add('run-remove');
     const title = element('h3', { lang: 'ru', textContent: prompt });
     this.root = element(
       'article',
       { className: 'run' },
       element('header', { className: 'run-head' }, title, this.#facts, remove),
       this.#notes,
-      gallery,
+      this.#gallery,
     );
     this.root.dataset['state'] = 'running';
   }
@@ -59,19 +78,15 @@ export class Run {
       const rudolph = await ready;
       loaded = true;
       this.#progress((strings) => strings.waitingForTurn, null);
-      const task = rudolph.textToImage(this.#prompt, { ...this.#sampling, signal });
-      for await (const event of task) {
-        if (event.type === 'notice') this.#notice(event.message);
-        else if (event.type === 'preview') event.images.forEach((image, k) => this.#cards[k]?.preview(image));
-        else if (event.type === 'picture') this.#cards[event.candidate]?.finish(event.image, this.#sampling.seed);
-        else if (event.stage === 'prompt')
-          this.#progress((strings) => strings.readingPrompt, PROMPT_SHARE * (event.done / event.total));
-        else if (event.stage === 'tokens')
-          this.#progress((strings) => strings.drawing, PROMPT_SHARE + TOKENS_SHARE * (event.done / event.total));
-        else this.#develop(event.done);
-      }
-      const { images } = await task;
-      images.forEach((image, k) => this.#cards[k]?.finish(image, this.#sampling.seed));
+      const task = this.#request.start(rudolph, signal);
+      for await (const event of task) this.#tell(event);
+      const result = await task;
+      this.#keepBest();
+      result.images.forEach((image, k) => this.#finish(k, image));
+      const { ranking, codebooks } = result;
+      codebooks.forEach((codes, k) =>
+        this.#cards[k]?.complete(codes, ranking ? () => rankingDetails(ranking, k) : null),
+      );
       this.#succeed();
       return null;
     } catch (error) {
@@ -82,6 +97,29 @@ export class Run {
       else if (loaded) this.#notes.append(errorBlock(error));
       else this.root.remove(); // empty frames would say nothing; the load's error is at the top of the page
       return error;
+    } finally {
+      this.#page.pictures.add(this.#cards.flatMap(({ picture }) => picture ?? []));
+    }
+  }
+
+  #tell(event: TextToImageEvent): void {
+    if (event.type === 'notice') addNotice(this.#notes, event.message);
+    else if (event.type === 'preview') event.images.forEach((image, k) => this.#cards[k]?.preview(image));
+    else if (event.type === 'picture') {
+      this.#keepBest();
+      this.#finish(event.candidate, event.image);
+    } else this.#advance(event.stage, event.done, event.total);
+  }
+
+  #advance(stage: 'image' | 'prompt' | 'tokens' | 'scores' | 'pictures', done: number, total: number): void {
+    const part = total > 0 ? done / total : 0;
+    if (stage === 'image') this.#progress((strings) => strings.lookingAtPicture, 0);
+    else if (stage === 'prompt') this.#progress((strings) => strings.readingPrompt, PROMPT_SHARE * part);
+    else if (stage === 'tokens') this.#progress((strings) => strings.drawing, PROMPT_SHARE + TOKENS_SHARE * part);
+    else if (stage === 'scores') this.#progress((strings) => strings.choosing, PROMPT_SHARE + TOKENS_SHARE);
+    else {
+      this.#keepBest();
+      this.#develop(done);
     }
   }
 
@@ -101,8 +139,22 @@ export class Run {
     });
   }
 
-  #notice(message: string): void {
-    this.#notes.append(say(element('p', { className: 'notice', role: 'status' }), () => noticeText(message)));
+  /** From here on the best candidates are there, in their order: the places of all others go. */
+  #keepBest(): void {
+    const { count, keep } = this.#request;
+    if (keep === null || this.#cards.length === keep) return;
+    if (keep < count) this.#cards = this.#cards.slice(0, keep);
+    for (const card of this.#cards) card.empty();
+    this.#showCards();
+  }
+
+  #showCards(): void {
+    this.#gallery.dataset['count'] = String(this.#cards.length);
+    this.#gallery.replaceChildren(...this.#cards.map((card) => card.root));
+  }
+
+  #finish(candidate: number, image: TextToImageResult['images'][number]): void {
+    this.#cards[candidate]?.finish(image, this.#request.seed);
   }
 
   #succeed(): void {
@@ -115,12 +167,12 @@ export class Run {
   }
 
   #seedButton(): HTMLElement {
-    const { seed } = this.#sampling;
+    const { seed, reuse } = this.#request;
     const label = say(element('span'), () => t().seedUsed(seed));
-    const reuse = element('button', { type: 'button', className: 'seed-used' }, icon('seed'), label);
-    say(reuse, () => `${t().seedUsed(seed)}. ${t().useSeed}`, 'aria-label');
-    say(reuse, () => t().useSeed, 'title');
-    reuse.addEventListener('click', () => this.#actions.reuse(this.#prompt, seed));
-    return reuse;
+    const button = element('button', { type: 'button', className: 'seed-used' }, icon('seed'), label);
+    say(button, () => `${t().seedUsed(seed)}. ${t().useSeed}`, 'aria-label');
+    say(button, () => t().useSeed, 'title');
+    button.addEventListener('click', reuse);
+    return button;
   }
 }

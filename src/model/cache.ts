@@ -55,8 +55,11 @@ export class KeyValueCache {
     );
   }
 
-  /** How many sequences fit the largest binding, at least 1. @throws `out-of-memory` when not even one does. */
-  static sequencesThatFit(config: ModelConfig, shape: CacheShape, bindingBytes: number): number {
+  /**
+   * How many of the shape's sequences fit the largest binding: a multiple of `together`, which divides `shape.sequences`.
+   * @throws `out-of-memory` when not even so many do.
+   */
+  static sequencesThatFit(config: ModelConfig, shape: CacheShape, bindingBytes: number, together = 1): number {
     let fitting = shape.sequences;
     while (
       fitting > 0 &&
@@ -64,12 +67,12 @@ export class KeyValueCache {
         (_, layer) => KeyValueCache.layerBytes(config, { ...shape, sequences: fitting }, layer) > bindingBytes,
       )
     ) {
-      fitting--;
+      fitting -= together;
     }
     if (fitting === 0) {
       throw new RudolphError(
         'out-of-memory',
-        `one sequence of ${shape.prefixLength + shape.tailLength} positions needs a larger binding than this device's ${bindingBytes} bytes`,
+        `${together === 1 ? 'one sequence' : `${together} sequences`} of ${shape.prefixLength + shape.tailLength} positions need a larger binding than this device's ${bindingBytes} bytes`,
       );
     }
     return fitting;

@@ -98,29 +98,36 @@ export async function forward(
   return { logits, hidden: states };
 }
 
-function checkIds(transformer: Transformer, ids: readonly (readonly number[])[]): number {
+/**
+ * Checks equally long sequences that begin at position `first`.
+ * @returns how many ids each has.
+ * @throws RudolphError `bad-input`, in which the sequences are called `what`.
+ */
+export function checkIds(
+  transformer: Transformer,
+  ids: readonly (readonly number[])[],
+  { what = 'ids', first = 0 }: { readonly what?: string; readonly first?: number } = {},
+): number {
   const { config } = transformer;
   const length = ids[0]?.length ?? 0;
-  if (length < 1 || length > transformer.sequenceLength) {
-    throw new RudolphError(
-      'bad-input',
-      `ids must hold sequences of 1 to ${transformer.sequenceLength} ids, the first has ${length}`,
-    );
+  const most = transformer.sequenceLength - first;
+  if (length < 1 || length > most) {
+    throw new RudolphError('bad-input', `${what} must hold sequences of 1 to ${most} ids, the first has ${length}`);
   }
   const imageEnd = config.leftLength + config.imageSide ** 2;
   ids.forEach((sequence, b) => {
     if (sequence.length !== length)
       throw new RudolphError(
         'bad-input',
-        `all sequences must be equally long: ids[0] has ${length}, ids[${b}] has ${sequence.length}`,
+        `all sequences must be equally long: ${what}[0] has ${length}, ${what}[${b}] has ${sequence.length}`,
       );
-    sequence.forEach((id, position) => {
-      const inImage = position >= config.leftLength && position < imageEnd;
+    sequence.forEach((id, i) => {
+      const inImage = first + i >= config.leftLength && first + i < imageEnd;
       const limit = inImage ? config.imageVocabulary : config.textVocabulary;
       if (!Number.isInteger(id) || id < 0 || id >= limit) {
         throw new RudolphError(
           'bad-input',
-          `ids[${b}][${position}] is ${id}, expected ${inImage ? 'an image' : 'a text'} id from 0 to ${limit - 1}`,
+          `${what}[${b}][${i}] is ${id}, expected ${inImage ? 'an image' : 'a text'} id from 0 to ${limit - 1}`,
         );
       }
     });

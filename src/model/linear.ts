@@ -6,7 +6,7 @@ import type { GpuTensor } from './weights';
 /** Rows up to which `matvec` keeps every row in registers; beyond, `matmul` tiles. */
 const MATVEC_ROWS = 8;
 /** Multiply-adds of one dispatch at most: a third of a second on the slowest software adapter, so that cancelling works there too. */
-const MAX_WORK = 2 ** 28;
+export const MAX_WORK = 2 ** 28;
 
 export interface LinearSpec {
   readonly label: string;

@@ -26,7 +26,7 @@ export interface Filter {
 }
 
 export interface SampleSpec extends Filter {
-  /** (logitsRows, rowStride) f32. */
+  /** (logitsRows, rowStride) f32; under guidance the conditional rows, then as many unconditional ones. */
   readonly logits: Binding;
   /** Candidate c reads row c mod logitsRows: one row serves all after a shared prefill. */
   readonly logitsRows: number;
@@ -42,7 +42,7 @@ export interface SampleSpec extends Filter {
   readonly positionOffset: number;
   /** (≥ 2) u32: [0] position of the row just computed (read), [1] position of the token drawn (written). */
   readonly state: Binding;
-  /** (candidates, sequenceLength) u32. */
+  /** (candidates, sequenceLength) u32; under guidance (2, candidates, sequenceLength), and both branches get the token. */
   readonly tokens: Binding;
   /** (sequenceLength) u32: written instead of a draw unless `NO_TOKEN`. */
   readonly forced: Binding;
@@ -54,63 +54,129 @@ export interface SampleSpec extends Filter {
   readonly endId?: number;
   /** Drawn ids from here on count as `endId`. */
   readonly endFrom?: number;
+  /** (classes / 32, rounded up) u32, bit k of word w for class 32w + k: the classes that may be drawn; absent: all. See `classBits`. */
+  readonly allowed?: Binding;
+  /**
+   * Weight w of the unconditional branch, 0 < w ≤ 1 (upstream's `cfg`): each branch is filtered by itself, then a token is drawn from
+   * (1 − w) · conditional + w · unconditional probabilities. So top-k 1 leaves two classes, and the draw is between them.
+   */
+  readonly guidance?: number;
 }
 
 /** Draws tokens on the GPU (`shaders/sample.wgsl`): filter, draw, write the token where the next step reads it. */
 export class Sampler {
-  readonly #kernel: Kernel;
+  readonly #gpu: Gpu;
+  readonly #threads: number;
 
-  private constructor(kernel: Kernel) {
-    this.#kernel = kernel;
+  private constructor(gpu: Gpu, threadCount: number) {
+    this.#gpu = gpu;
+    this.#threads = threadCount;
   }
 
   /** @param threadCount a candidate, at least 16: a matter of speed only, no draw depends on it. */
   static async create(gpu: Gpu, threadCount = threads(gpu)): Promise<Sampler> {
-    return new Sampler(
-      await gpu.kernels.get({
-        name: 'sample',
-        parts: ['random', 'filter'],
-        constants: { FILTER_THREADS: threadCount },
-      }),
-    );
+    const sampler = new Sampler(gpu, threadCount);
+    await sampler.#kernel('logits_plain'); // the usual one, so that the first task need not wait for it
+    return sampler;
   }
 
   /**
-   * Records the drawing of one token for every candidate. The same dispatch serves every step: positions are on the GPU.
+   * Records the drawing of one token for every candidate. The same dispatches serve every step: positions are on the GPU.
    * @throws RudolphError `bad-input` for options out of range (see `checkSampling`).
    */
-  record(arena: Arena, spec: SampleSpec): Dispatch {
+  async record(arena: Arena, spec: SampleSpec): Promise<Dispatch[]> {
     checkSampling(spec);
-    const { classes, firstClass, rowStride, logitsRows, candidates, sequenceLength } = spec;
+    const { classes, firstClass, rowStride, candidates, sequenceLength } = spec;
+    const branches = spec.guidance === undefined ? 1 : 2;
+    const rows = branches * spec.logitsRows;
     checkClasses('sample', classes);
     if (firstClass + classes > rowStride) {
       throw new Error(`sample: classes ${firstClass} to ${firstClass + classes - 1} of rows of ${rowStride} logits`);
     }
-    checkSize('sample: logits', spec.logits, ((logitsRows - 1) * rowStride + firstClass + classes) * 4);
-    checkSize('sample: tokens', spec.tokens, candidates * sequenceLength * 4);
+    checkSize('sample: logits', spec.logits, ((rows - 1) * rowStride + firstClass + classes) * 4);
+    checkSize('sample: tokens', spec.tokens, branches * candidates * sequenceLength * 4);
     checkSize('sample: forced', spec.forced, sequenceLength * 4);
     checkSize('sample: state', spec.state, 8);
     checkSize('sample: done', spec.done, candidates * 4);
+    if (spec.allowed) checkSize('sample: allowed', spec.allowed, Math.ceil(classes / 32) * 4);
     if (spec.endFrom !== undefined && spec.endId === undefined) throw new Error('sample: endFrom needs endId');
-    return this.#kernel.dispatch(arena, {
+    if (spec.guidance === undefined) {
+      return [
+        spec.allowed
+          ? this.#draw(arena, spec, await this.#kernel('logits_allowed'), [spec.allowed])
+          : this.#draw(arena, spec, await this.#kernel('logits_plain')),
+      ];
+    }
+    checkGuidance(spec.guidance);
+    if (rowStride !== classes) throw new Error(`sample: guidance of ${classes} classes in rows of ${rowStride} logits`);
+    const probabilities = arena.buffer('probabilities of both branches', rows * classes * 4);
+    const mix = packParams([f32(spec.guidance), spec.logitsRows * classes]);
+    // What is left of each branch has been filtered: the mixture is drawn from as it is.
+    const mixture: SampleSpec = { ...spec, logits: probabilities, topK: 0, topP: 1, temperature: 1 };
+    return [
+      await recordFilter(this.#gpu, arena, this.#threads, { ...spec, rows, probabilities }),
+      this.#draw(arena, mixture, await this.#kernel('logits_guided'), [arena.uniform('guidance', mix)]),
+    ];
+  }
+
+  #kernel(logitsPart: 'logits_plain' | 'logits_allowed' | 'logits_guided'): Promise<Kernel> {
+    return this.#gpu.kernels.get({
+      name: 'sample',
+      parts: ['random', 'filter', logitsPart],
+      constants: { FILTER_THREADS: this.#threads },
+    });
+  }
+
+  #draw(arena: Arena, spec: SampleSpec, kernel: Kernel, partBindings?: readonly Binding[]): Dispatch {
+    const { classes, candidates } = spec;
+    return kernel.dispatch(arena, {
       params: packParams([
         classes,
-        firstClass,
-        rowStride,
-        logitsRows,
-        sequenceLength,
+        spec.firstClass,
+        spec.rowStride,
+        spec.logitsRows,
+        spec.sequenceLength,
         spec.positionOffset,
         ...filterParams(spec),
         spec.seed,
         spec.candidateOffset,
         spec.endFrom ?? NO_TOKEN,
         spec.endId ?? NO_TOKEN,
+        candidates,
+        spec.guidance === undefined ? 1 : 2,
       ]),
       bindings: [spec.logits, spec.forced, spec.state, spec.tokens, spec.done],
+      ...(partBindings ? { partBindings } : {}),
       workgroups: [candidates],
       work: candidates * classes * 40,
     });
   }
+}
+
+interface FilterSpec extends Filter {
+  /** (rows, classes) f32. */
+  readonly logits: Binding;
+  readonly rows: number;
+  readonly classes: number;
+  /** As in `SampleSpec`. */
+  readonly allowed?: Binding;
+  /** (rows, classes) f32: what the filter leaves. */
+  readonly probabilities: Binding;
+}
+
+async function recordFilter(gpu: Gpu, arena: Arena, threadCount: number, spec: FilterSpec): Promise<Dispatch> {
+  const kernel = await gpu.kernels.get({
+    name: 'filter_probs',
+    parts: ['filter', spec.allowed ? 'logits_allowed' : 'logits_plain'],
+    constants: { FILTER_THREADS: threadCount },
+  });
+  return kernel.dispatch(arena, {
+    params: packParams([spec.classes, ...filterParams(spec)]),
+    bindings: [spec.logits, spec.probabilities],
+    ...(spec.allowed ? { partBindings: [spec.allowed] } : {}),
+    workgroups: [spec.rows],
+    work: spec.rows * spec.classes * 40,
+  });
 }
 
 /**
@@ -133,18 +199,16 @@ export async function filterProbabilities(
       `filter_probs: ${logits.length} logits, expected ${rows} rows of ${classes} classes`,
     );
   }
-  const kernel = await gpu.kernels.get({
-    name: 'filter_probs',
-    parts: ['filter'],
-    constants: { FILTER_THREADS: threads(gpu) },
-  });
   const arena = new Arena(gpu.device);
   try {
     const probabilities = arena.buffer('probabilities', logits.byteLength);
-    const dispatch = kernel.dispatch(arena, {
-      params: packParams([classes, ...filterParams(filter)]),
-      bindings: [arena.upload('logits', logits), probabilities],
-      workgroups: [rows],
+    const uploaded = arena.upload('logits', logits);
+    const dispatch = await recordFilter(gpu, arena, threads(gpu), {
+      ...filter,
+      logits: uploaded,
+      rows,
+      classes,
+      probabilities,
     });
     const runner = new Runner(gpu.device);
     await runner.run([dispatch]);
@@ -153,6 +217,21 @@ export async function filterProbabilities(
   } finally {
     arena.dispose();
   }
+}
+
+/**
+ * The bits of `SampleSpec.allowed` for a list of classes, which may name one twice.
+ * @throws RudolphError `bad-input` for ids that are no class.
+ */
+export function classBits(ids: readonly number[], classes: number): Uint32Array<ArrayBuffer> {
+  const bits = new Uint32Array(Math.ceil(classes / 32));
+  ids.forEach((id, index) => {
+    if (!Number.isInteger(id) || id < 0 || id >= classes) {
+      throw new RudolphError('bad-input', `allowed[${index}] is ${id}, expected an id from 0 to ${classes - 1}`);
+    }
+    bits[id >>> 5]! |= 1 << (id & 31);
+  });
+  return bits;
 }
 
 /**
@@ -179,6 +258,11 @@ export function checkSampling(
   );
   expect('seed', seed, 'an integer from 0 to 4294967295', (s) => Number.isInteger(s) && s >= 0 && s <= 0xffffffff);
   expect('count', count, 'an integer of 1 or more', (n) => Number.isInteger(n) && n >= 1);
+}
+
+/** @throws RudolphError `bad-input` unless 0 < weight ≤ 1: without guidance one branch is drawn from, not two. */
+export function checkGuidance(weight: number): void {
+  expect('guidance', weight, 'above 0 and at most 1', (w) => w > 0 && w <= 1);
 }
 
 function expect(name: string, value: number | undefined, expected: string, accepts: (value: number) => boolean): void {

@@ -20,8 +20,11 @@ export interface BodySpec {
   readonly state: GPUBuffer;
   readonly sequences: number;
   readonly rowsPerSequence: number;
-  /** `prefixes`: fills them, from position state[0] on. `step`: one row a sequence, at position state[1]. */
-  readonly mode: 'prefixes' | 'step';
+  /**
+   * `prefixes`: fills them, from position state[0] on. `tails`: several rows a sequence behind the prefix state[4 + sequence], from
+   * position state[0] = prefix length on. `step`: one row a sequence, at position state[1].
+   */
+  readonly mode: 'prefixes' | 'tails' | 'step';
 }
 
 /** A recorded pass: first `embed`, then the layers, in order. */
@@ -85,9 +88,10 @@ export class Transformer {
     return leftLength + imageSide * imageSide + rightLength;
   }
 
-  /** Records embedding and all layers; buffers belong to `arena`. */
+  /** Records embedding and all layers; buffers belong to `arena`. @throws when the rows do not fit the cache. */
   async recordBody(arena: Arena, spec: BodySpec): Promise<Body> {
     const { config } = this;
+    checkRows(spec);
     const { hidden } = config;
     const rows = spec.sequences * spec.rowsPerSequence;
     const activation = (label: string, width: number): GPUBuffer => arena.buffer(label, rows * width * 4);
@@ -128,28 +132,39 @@ export class Transformer {
       logits: GPUBuffer;
     },
   ): Promise<Dispatch[]> {
-    const normed = arena.buffer('normed for logits', spec.rows * this.config.hidden * 4);
+    const normed = await this.recordHeadNorm(arena, spec);
     return [
-      await this.#layerNorm(arena, {
-        rows: spec.rows,
-        x: spec.normed,
-        first: spec.first,
-        step: spec.step,
-        norms: this.#weights.tensor('final.norms', [4, this.config.hidden]),
-        norm: 2,
-        y: normed,
-      }),
+      normed.dispatch,
       ...(await recordLinear(this.gpu, arena, {
         label: `${spec.stream} logits`,
-        x: normed,
+        x: normed.y,
         rows: spec.rows,
-        weight: this.#weights.tensor(`${spec.stream}_logits.weight`),
-        bias: this.#weights.tensor(`${spec.stream}_logits.bias`),
+        ...this.classes(spec.stream),
         columns: spec.classes,
         output: 'plain',
         outputBindings: [spec.logits],
       })),
     ];
+  }
+
+  /** Records to_logits.0, the LayerNorm before the classes, of the rows first, first + step, … of `normed`. */
+  async recordHeadNorm(
+    arena: Arena,
+    spec: { normed: GPUBuffer; first: number; step: number; rows: number },
+  ): Promise<{ dispatch: Dispatch; y: GPUBuffer }> {
+    const { hidden } = this.config;
+    const y = arena.buffer('normed for logits', spec.rows * hidden * 4);
+    const { normed: x, first, step, rows } = spec;
+    const norms = this.#weights.tensor('final.norms', [4, hidden]);
+    return { dispatch: await this.#layerNorm(arena, { rows, x, first, step, norms, norm: 2, y }), y };
+  }
+
+  /** A stream's rows of to_logits.1: weight (classes, hidden) fp16, bias (classes) f32. */
+  classes(stream: 'text' | 'image'): { readonly weight: GpuTensor; readonly bias: GpuTensor } {
+    return {
+      weight: this.#weights.tensor(`${stream}_logits.weight`),
+      bias: this.#weights.tensor(`${stream}_logits.bias`),
+    };
   }
 
   /** The bits of a mask that is not a standard one: [S, ceil(S / 32)] u32. @throws when the model's masks are standard. */
@@ -284,8 +299,9 @@ export class Transformer {
       ],
       ...(bitset ? { partBindings: [this.maskBits(kind)] } : {}),
       workgroups: [config.heads, rows],
-      // About half of the prefix on average, both for scores and for values; gathering costs several times its arithmetic.
-      work: rows * spec.cache.shape.prefixLength * config.hidden * 4,
+      // About half of the keys on average, both for scores and for values; gathering costs several times its arithmetic.
+      work:
+        rows * (spec.cache.shape.prefixLength + (spec.mode === 'tails' ? spec.rowsPerSequence : 0)) * config.hidden * 4,
     });
   }
 
@@ -333,6 +349,21 @@ interface LayerBuffers {
   readonly attended: GPUBuffer; // (rows, hidden)
   readonly branch: GPUBuffer; // (rows, hidden) output of a sub-layer, before its sandwich norm
   readonly inner: GPUBuffer; // (rows, 4 · hidden)
+}
+
+/** Rows of one pass must not share a slot of the cache. */
+function checkRows({ cache, mode, sequences, rowsPerSequence }: BodySpec): void {
+  const { prefixes, prefixLength, tailLength, rings } = cache.shape;
+  const [mostSequences, mostRows] = {
+    prefixes: [prefixes, prefixLength] as const,
+    tails: [cache.shape.sequences, rings ? 1 : tailLength] as const,
+    step: [cache.shape.sequences, 1] as const,
+  }[mode];
+  if (sequences > mostSequences || rowsPerSequence > mostRows || rowsPerSequence < 1) {
+    throw new Error(
+      `a pass of ${sequences} sequences of ${rowsPerSequence} rows, mode ${mode}; the cache has room for ${mostSequences} of 1 to ${mostRows}`,
+    );
+  }
 }
 
 const KIND_NUMBER: Readonly<Record<MaskKind, number>> = { row: 0, column: 1, conv: 2, lastConv: 2 };

@@ -12,7 +12,10 @@ import { type LoadProgress, Weights } from '../model/weights';
 import { buildPrompt } from '../text/prompt';
 import { Tokenizer } from '../text/tokenizer';
 
-const END = 3;
+/** The id that closes a text. */
+export const END = 3;
+
+type LaterComponent = 'imageEncoder' | 'imageDecoderDwt';
 
 export interface LoadOptions {
   readonly signal?: AbortSignal;
@@ -33,7 +36,8 @@ export class LoadedModel {
   /** (codes, 3) mean RGB of each code's patch, or null when the model has none. */
   readonly #meanColours: Uint8Array | null;
   readonly #onProgress: LoadOptions['onProgress'];
-  #encoder: Promise<ImageTokenizer> | null = null;
+  /** Image tokenizers whose weights follow when the first task needs them. */
+  readonly #later = new Map<LaterComponent, Promise<ImageTokenizer>>();
   #disposed = false;
 
   private constructor(
@@ -69,6 +73,7 @@ export class LoadedModel {
    */
   static async load(untested: Gpu, source: ModelSource, options: LoadOptions = {}): Promise<LoadedModel> {
     const { manifest } = source;
+    source.expect?.(firstComponents(manifest));
     const gpu = await selfTested(untested);
     const tokenizer = Tokenizer.parse(await readComponent(source, 'tokenizer', options.signal));
     const colours = manifest.components.preview ? await readComponent(source, 'preview', options.signal) : null;
@@ -96,11 +101,7 @@ export class LoadedModel {
 
   /** The image tokenizer with its encoder, which is loaded at the first call. */
   encoder(signal?: AbortSignal): Promise<ImageTokenizer> {
-    this.#encoder ??= this.#loadEncoder(signal).catch((error: unknown) => {
-      this.#encoder = null;
-      throw error;
-    });
-    return this.#encoder;
+    return this.#tokenizerWith('imageEncoder', signal);
   }
 
   /** E: ids from here on are special tokens or pads. */
@@ -118,36 +119,67 @@ export class LoadedModel {
   }
 
   /**
-   * `[2] + [special] + ids`, to be continued: no closing 3.
-   * @throws RudolphError `bad-input` when it leaves no room for an answer.
+   * The special token of a task. Where a model has others but not this one (the base models know none of FBC2's), the unknown
+   * one takes its place, as in a quarter of the training; null for models that have none.
    */
-  rightPrompt(
-    template: string,
+  taskToken(name: string): { readonly name: string | null; readonly known: boolean } {
+    const { specialTokens } = this.manifest;
+    if (specialTokens === null) return { name: null, known: false };
+    return name in specialTokens ? { name, known: true } : { name: `${name.slice(0, 2)}_UNK`, known: false };
+  }
+
+  /** The right text of a score, `[2] + [special] + ids + [3]`, zero-padded to R; see `buildPrompt`. */
+  rightPrompt(text: string, special: string | null): ReturnType<typeof buildPrompt> {
+    return buildPrompt(this.tokenizer, text, {
+      special: this.#special(special),
+      length: this.manifest.config.rightLength,
+    });
+  }
+
+  /**
+   * `[2] + [special] + ids`, to be continued in the left or right text: no closing 3.
+   * @throws RudolphError `bad-input` when it leaves no room for what should follow.
+   */
+  openPrompt(
+    stream: 'left' | 'right',
+    text: string,
     special: string | null,
   ): { readonly ids: readonly number[]; readonly textIds: readonly number[] } {
-    const { rightLength } = this.manifest.config;
-    const prompt = buildPrompt(this.tokenizer, template, {
-      special: this.#special(special),
-      length: rightLength,
-      close: false,
-    });
-    if (prompt.count + prompt.cut >= rightLength) {
-      const taken = prompt.count + prompt.cut;
+    const { leftLength, rightLength } = this.manifest.config;
+    const length = stream === 'left' ? leftLength : rightLength;
+    const prompt = buildPrompt(this.tokenizer, text, { special: this.#special(special), length, close: false });
+    if (prompt.count + prompt.cut >= length) {
+      const what = stream === 'left' ? 'text' : 'template';
       throw new RudolphError(
         'bad-input',
-        `the template takes ${taken} of the right text's ${rightLength} positions and leaves no room for an answer; use a shorter one`,
+        `the ${what} takes ${prompt.count + prompt.cut} of the ${stream} text's ${length} positions and leaves no room for more; use a shorter one`,
       );
     }
     const ids = prompt.ids.slice(0, prompt.count);
     return { ids, textIds: ids.filter((id) => id > END && id < this.bpeVocabulary) };
   }
 
-  /** Image tokens → picture, with the plain decoder where the model has one, else with the DWT decoder. */
-  decodeImage(
+  /**
+   * Image tokens → picture. `decoder`: the plain one by default, where the model has it.
+   * @throws RudolphError `unsupported` for a decoder that the model lacks.
+   */
+  async decodeImage(
     codes: readonly number[],
-    options: { signal?: AbortSignal; onProgress?: (done: number) => void },
+    options: {
+      readonly decoder?: 'plain' | 'dwt' | undefined;
+      readonly signal?: AbortSignal;
+      readonly onProgress?: (done: number) => void;
+    },
   ): Promise<PlanarImage> {
-    return this.images.decode(codes, { ...options, dwt: !this.manifest.components.imageDecoder });
+    const { components, name } = this.manifest;
+    const dwt = (options.decoder ?? (components.imageDecoder ? 'plain' : 'dwt')) === 'dwt';
+    const part = dwt ? 'imageDecoderDwt' : 'imageDecoder';
+    if (!components[part])
+      throw new RudolphError('unsupported', `the model ${name} has no ${dwt ? 'DWT' : 'plain'} image decoder`);
+    const images =
+      dwt && components.imageDecoder ? await this.#tokenizerWith('imageDecoderDwt', options.signal) : this.images;
+    const { signal, onProgress } = options;
+    return images.decode(codes, { dwt, ...(signal ? { signal } : {}), ...(onProgress ? { onProgress } : {}) });
   }
 
   /** Text of BPE ids; pads, bos, eos and everything above the BPE vocabulary are left out. */
@@ -174,15 +206,30 @@ export class LoadedModel {
     this.#disposed = true;
     this.transformer.dispose();
     this.images.dispose();
-    void this.#encoder?.then(
-      (encoder) => encoder.dispose(),
-      () => undefined,
-    );
+    for (const loading of this.#later.values()) {
+      void loading.then(
+        (images) => images.dispose(),
+        () => undefined,
+      );
+    }
     for (const weights of this.#weights) weights.dispose();
   }
 
-  async #loadEncoder(signal: AbortSignal | undefined): Promise<ImageTokenizer> {
-    const weights = await Weights.load(this.gpu.device, this.#source, ['imageEncoder'], {
+  #tokenizerWith(component: LaterComponent, signal: AbortSignal | undefined): Promise<ImageTokenizer> {
+    let loading = this.#later.get(component);
+    if (!loading) {
+      loading = this.#load(component, signal).catch((error: unknown) => {
+        this.#later.delete(component);
+        throw error;
+      });
+      this.#later.set(component, loading);
+    }
+    return loading;
+  }
+
+  async #load(component: LaterComponent, signal: AbortSignal | undefined): Promise<ImageTokenizer> {
+    this.#source.expect?.([component]);
+    const weights = await Weights.load(this.gpu.device, this.#source, [component], {
       ...(signal ? { signal } : {}),
       ...(this.#onProgress ? { onProgress: this.#onProgress } : {}),
     });

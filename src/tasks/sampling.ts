@@ -1,5 +1,9 @@
-/** Candidates computed in one batch at most; more are drawn in several. */
-export const MOST_CANDIDATES = 48;
+/** Upstream's defaults for pictures. */
+export const IMAGE_SAMPLING = { topK: 768, topP: 0.99, temperature: 1 } as const;
+/** Upstream's defaults for texts. */
+export const TEXT_SAMPLING = { topK: 64, topP: 0.8, temperature: 0.9 } as const;
+/** FBC2's defaults for texts: its tasks answer questions and read. */
+export const ANSWER_SAMPLING = { topK: 32, topP: 0.8, temperature: 1 } as const;
 
 /** A random seed, for when the caller names none. */
 export function drawSeed(): number {

@@ -1,15 +1,7 @@
 import type { PlainError } from '../errors';
 import type { ComponentName, Manifest } from '../format/manifest';
 import type { AdapterDescription, GpuOptions, Variants } from '../gpu/device';
-import type { RgbaImage } from '../image/image';
-import type {
-  CaptionEvent,
-  CaptionOptions,
-  CaptionResult,
-  TextToImageEvent,
-  TextToImageOptions,
-  TextToImageResult,
-} from '../tasks/types';
+import type { TaskName, TaskTypes } from '../tasks/types';
 
 /** How far a load has come. */
 export interface LoadProgress {
@@ -57,21 +49,6 @@ export interface StoredModel {
 export interface WorkerLoadOptions {
   readonly variants?: GpuOptions['variants'];
 }
-
-/** Every task: what it takes, tells and returns. */
-export interface TaskTypes {
-  textToImage: {
-    readonly args: readonly [prompt: string, options: TextToImageOptions];
-    readonly event: TextToImageEvent;
-    readonly result: TextToImageResult;
-  };
-  caption: {
-    readonly args: readonly [image: RgbaImage, options: CaptionOptions];
-    readonly event: CaptionEvent;
-    readonly result: CaptionResult;
-  };
-}
-export type TaskName = keyof TaskTypes;
 
 /** An error is a value here: what Comlink throws loses its class on the way. */
 export type Reply<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: PlainError };

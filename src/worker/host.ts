@@ -4,25 +4,15 @@ import type { Manifest } from '../format/manifest';
 import { type Gpu, requestGpu } from '../gpu/device';
 import type { RgbaImage } from '../image/image';
 import { manifestUrl, openModel } from '../store/openModel';
-import type { DownloadProgress, StoredModel } from '../store/storedModel';
+import type { DownloadProgress } from '../store/storedModel';
 import { deleteModel, listModels } from '../store/storedModels';
 import { Engine } from '../tasks/engine';
-import { firstComponents } from '../tasks/loadedModel';
+import type { TaskName, TaskTypes } from '../tasks/types';
 import { DeviceFailure } from './deviceFailure';
-import type {
-  LoadEvent,
-  ModelInfo,
-  Reply,
-  RudolphInfo,
-  TaskName,
-  TaskTypes,
-  WorkerApi,
-  WorkerLoadOptions,
-} from './api';
+import type { LoadEvent, ModelInfo, Reply, RudolphInfo, WorkerApi, WorkerLoadOptions } from './api';
 
 interface Loaded {
   readonly gpu: Gpu;
-  readonly source: StoredModel;
   readonly engine: Engine;
   readonly failure: DeviceFailure;
 }
@@ -61,7 +51,6 @@ export class WorkerHost implements WorkerApi {
             events.tell({ type: 'progress', progress: { stage: 'download', ...(last = progress) } }),
           onNotice: (message) => (this.#onNotice ? this.#onNotice(message) : events.tell({ type: 'notice', message })),
         });
-        source.expect(firstComponents(source.manifest));
         const loading = Engine.load(gpu, source, {
           signal,
           onProgress: ({ loadedBytes, totalBytes }) => {
@@ -70,7 +59,7 @@ export class WorkerHost implements WorkerApi {
         });
         const engine = await failure.race(loading);
         failure.loaded();
-        this.#loaded = { gpu, source, engine, failure };
+        this.#loaded = { gpu, engine, failure };
         await events.arrived();
         return {
           adapter: { ...gpu.adapter },
@@ -151,17 +140,12 @@ export class WorkerHost implements WorkerApi {
     signal: AbortSignal,
     tell: (event: unknown) => void,
   ): Promise<unknown> {
-    const { engine, source } = this.#model();
+    const { engine } = this.#model();
     this.#onNotice = (message) => tell({ type: 'notice', message });
     try {
-      const context = { signal, onEvent: tell };
-      if (task === 'textToImage') {
-        const [prompt, options] = args as TaskTypes['textToImage']['args'];
-        return await engine.textToImage(prompt, options, context);
-      }
-      const [image, options] = args as TaskTypes['caption']['args'];
-      source.expect(['imageEncoder']);
-      return await engine.caption(image, options, context);
+      // Each task's own types meet again at `start`.
+      const run = engine[task] as (...all: unknown[]) => Promise<unknown>;
+      return await run.call(engine, ...args, { signal, onEvent: tell });
     } finally {
       this.#onNotice = null;
     }

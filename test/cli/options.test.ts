@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { Options } from '../../cli/support/options';
+import { given, Options } from '../../cli/support/options';
 
-const spec = { values: ['count', 'top-p', 'out', 'mode'], flags: ['json'], positionals: 'texts' };
+const spec = {
+  values: ['count', 'top-p', 'out', 'mode', 'borders'],
+  lists: ['class'],
+  flags: ['json'],
+  positionals: 'texts',
+};
 const parse = (...args: string[]): Options => new Options(args, spec);
 
 describe('options', () => {
@@ -52,6 +57,45 @@ describe('options', () => {
 
   it.each(['NaN', 'Infinity', '', ' ', '0,5', '1.01', '-0.1'])('refuses --top-p "%s"', (text) => {
     expect(() => parse(`--top-p=${text}`).number('top-p', { min: 0, max: 1 })).toThrow('--top-p');
+  });
+
+  it('keeps every value of an option that may be repeated, in order, empty ones too', () => {
+    expect(parse('--class', 'кот', '--json', '--class=', '--class=дом, лес').all('class')).toEqual([
+      'кот',
+      '',
+      'дом, лес',
+    ]);
+    expect(parse('--class', 'кот').someOf('class', 'a class')).toEqual(['кот']);
+    expect(parse().all('class')).toEqual([]);
+    expect(() => parse().someOf('class', 'a class of the picture')).toThrow(
+      '--class is missing: a class of the picture',
+    );
+  });
+
+  it('tells an empty text from a missing one', () => {
+    expect(parse('--out=').text('out', 'a text')).toBe('');
+    expect(() => parse('--out=').required('out', 'a folder')).toThrow('--out is missing: a folder');
+    expect(() => parse().text('out', 'a text')).toThrow('--out is missing: a text');
+  });
+
+  it('reads whole numbers with commas between', () => {
+    expect(parse('--borders', '1,0, 2,3').integers('borders', { min: 0, length: 4 })).toEqual([1, 0, 2, 3]);
+    expect(parse('--borders', '7').integers('borders')).toEqual([7]);
+    expect(parse().integers('borders')).toBeUndefined();
+  });
+
+  it.each(['1,2,3', '1,2,3,4,5', '1,2,3,', '1,2,3,x', '1,2,3,-1', '1.5,0,0,0', ''])(
+    'refuses --borders "%s"',
+    (text) => {
+      expect(() => parse(`--borders=${text}`).integers('borders', { min: 0, length: 4 })).toThrow(
+        `--borders is "${text}"; expected 4 comma-separated whole numbers of at least 0`,
+      );
+    },
+  );
+
+  it('hands on only what was given', () => {
+    expect(given({ a: 0, b: undefined, c: null, d: '' })).toEqual({ a: 0, c: null, d: '' });
+    expect(Object.keys(given({ b: undefined }))).toEqual([]);
   });
 
   it('names the option and what is expected', () => {

@@ -5,7 +5,7 @@ import { STRINGS } from '../../src/demo/strings';
 const html = readFileSync('index.html', 'utf8');
 const keys = [...html.matchAll(/data-t(?:-label|-placeholder)?="([^"]*)"/g)].map((match) => match[1]!);
 
-it('finds the marks of the page', () => expect(keys.length).toBeGreaterThan(20));
+it('finds the marks of the page', () => expect(keys.length).toBeGreaterThan(10));
 
 it.each(['ru', 'en'] as const)('%s has a plain sentence for every mark in index.html', (language) => {
   const strings = STRINGS[language] as unknown as Record<string, unknown>;

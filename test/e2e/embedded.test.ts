@@ -49,8 +49,8 @@ describe('the embedded model in the browser', () => {
   });
 
   it('draws «большая вишня в центре на белом фоне»: most of four pictures have a white ground', async () => {
-    await page.fill('#prompt', 'большая вишня в центре на белом фоне');
-    await page.fill('#seed', '1');
+    await page.fill('#draw-prompt', 'большая вишня в центре на белом фоне');
+    await page.fill('#draw-seed', '1');
     await page.locator('#draw-count label', { hasText: '4' }).click();
     await page.click('#draw-button');
     await page.locator('.run[data-state=done]').waitFor({ timeout: 280_000 });
@@ -73,19 +73,20 @@ describe('the embedded model in the browser', () => {
   it('names the background in three of four freshly composed scenes that training never saw', async () => {
     const random = randomNumbers(20261123);
     const lines: string[] = [];
+    await page.click('#tab-caption');
     await page.locator('#caption-count label', { hasText: /^4$/ }).click();
     let right = 0;
     for (let i = 0; i < 4; i++) {
       const scene = await randomHeldOutSingle(world, random);
-      await page.setInputFiles('#file', {
+      await page.setInputFiles('#caption-file', {
         name: 'scene.png',
         mimeType: 'image/png',
         buffer: await png(compose(world, scene)),
       });
       // The list of the picture before goes at once.
-      await page.locator('#captions .caption-list').waitFor({ state: 'detached' });
-      await page.locator('#captions .caption-list li').first().waitFor({ timeout: 120_000 });
-      const text = (await page.locator('#captions .caption-text').first().textContent())!;
+      await page.locator('#caption-output > .text-list').waitFor({ state: 'detached' });
+      await page.locator('#caption-output .text-list li').first().waitFor({ timeout: 120_000 });
+      const text = (await page.locator('#caption-output .text').first().textContent())!;
       if (judgeCaption(world, text, scene).background) right++;
       lines.push(`${scene.caption} → ${text}`);
     }

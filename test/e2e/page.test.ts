@@ -69,8 +69,9 @@ async function openFailing(): Promise<{ headline: string; detail: string }> {
 }
 
 async function draw(prompt: string, count: number): Promise<void> {
-  await page.fill('#prompt', prompt);
-  await page.fill('#seed', '7');
+  await page.click('#tab-draw');
+  await page.fill('#draw-prompt', prompt);
+  await page.fill('#draw-seed', '7');
   await page.locator('#draw-count label', { hasText: String(count) }).click();
   await page.click('#draw-button');
 }
@@ -95,7 +96,18 @@ async function drawAndDescribe(): Promise<void> {
   expect(width).toBe(manifest.config.imageSide * 8);
   expect(high - low, `all bytes of the picture lie in ${low}…${high}`).toBeGreaterThan(10);
   await page.locator('.run .card').first().getByRole('button', { name: 'Описать' }).click();
-  await page.locator('#captions .caption-list li').first().waitFor({ timeout: 120_000 });
+  await captioned();
+  await describeFile('image0.png');
+}
+
+const captioned = () => page.locator('#caption-output .text-list li').first().waitFor({ timeout: 120_000 });
+
+/** Unlike a drawn picture, whose tokens are known, a file has to be encoded. */
+async function describeFile(name: string): Promise<void> {
+  await page.click('#tab-caption');
+  await page.setInputFiles('#caption-file', `${FOLDER}/${name}`);
+  await page.locator('#caption-output > .text-list').waitFor({ state: 'detached' });
+  await captioned();
 }
 
 const firstShard = (component: 'transformer' | 'imageEncoder') => manifest.components[component]!.shards[0]!.file;
@@ -106,7 +118,9 @@ it('draws and describes on the first visit, and on the second without the models
   expect(await page.locator('#status-text').textContent()).toMatch(/swiftshader/i);
   expect(await page.locator('.banner-slow').isVisible()).toBe(true);
   await drawAndDescribe();
-  expect(site.takeRequests(), 'the encoder is fetched when it is needed').toEqual([firstShard('imageEncoder')]);
+  expect(site.takeRequests(), 'the encoder is fetched when a file has to be read').toEqual([
+    firstShard('imageEncoder'),
+  ]);
 
   site.fail('down');
   await page.reload();
@@ -139,18 +153,20 @@ it('opens, draws and describes with the network off, once it was there', async (
 
 it('describes a picture that was chosen', async () => {
   await openReady();
-  await page.setInputFiles('#file', `${FOLDER}/image0.png`);
-  await page.locator('#captions .caption-list li').first().waitFor({ timeout: 120_000 });
-  const counts = await page.locator('#captions .times').allTextContents();
+  await describeFile('image0.png');
+  const counts = await page.locator('#caption-output .times').allTextContents();
   expect(counts.reduce((sum, text) => sum + Number.parseInt(text, 10), 0)).toBe(8);
   expect(complaints).toEqual([]);
 });
 
 it('says that a file is no picture', async () => {
   await openReady();
-  await page.setInputFiles('#file', { name: 'note.png', mimeType: 'image/png', buffer: Buffer.from('no picture') });
-  await page.locator('#captions .error-headline').waitFor();
-  expect(await page.locator('#captions .error-headline').textContent()).toContain('note.png');
+  await page.click('#tab-caption');
+  const note = { name: 'note.png', mimeType: 'image/png', buffer: Buffer.from('no picture') };
+  await page.setInputFiles('#caption-file', note);
+  const headline = page.locator('#panel-caption .slot-error .error-headline');
+  await headline.waitFor();
+  expect(await headline.textContent()).toContain('note.png');
 });
 
 it('saves a picture as PNG', async () => {

@@ -26,8 +26,16 @@ export function kernelSpecs(weights: string): KernelSpec[] {
       ...[4, 8].map((per) => ({ name: 'matmul', parts: [weights, ...output], consts: { PER_M: per, PER_N: per } })),
     ]),
     ...[16, 64, 256].flatMap((threads) => [
-      { name: 'sample', parts: ['random', 'filter'], constants: { FILTER_THREADS: threads } },
-      { name: 'filter_probs', parts: ['filter'], constants: { FILTER_THREADS: threads } },
+      ...['logits_plain', 'logits_allowed', 'logits_guided'].map((logits) => ({
+        name: 'sample',
+        parts: ['random', 'filter', logits],
+        constants: { FILTER_THREADS: threads },
+      })),
+      ...['logits_plain', 'logits_allowed'].map((logits) => ({
+        name: 'filter_probs',
+        parts: ['filter', logits],
+        constants: { FILTER_THREADS: threads },
+      })),
     ]),
     ...[weights, 'weights_f32'].flatMap((part) =>
       [
@@ -36,6 +44,8 @@ export function kernelSpecs(weights: string): KernelSpec[] {
         { TILED: 0, THREADS_M: 32, THREADS_N: 2 },
       ].map((constants) => ({ name: 'conv2d', parts: [part], constants })),
     ),
+    { name: 'token_losses', parts: [weights, 'online_sum'] },
+    { name: 'perplexities', parts: ['online_sum', 'sum_workgroup'] },
     { name: 'embed_codes', parts: [weights] },
     { name: 'group_norm_moments' },
     ...['group_norm_affine', 'codebook_argmax', 'image_softmax'].flatMap((name) =>

@@ -1,7 +1,7 @@
 import { forward } from '../../src/model/forward';
 import { generate } from '../../src/model/generate';
 import type { Engine } from '../../src/tasks/engine';
-import { IMAGE_SAMPLING } from '../../src/tasks/textToImage';
+import { IMAGE_SAMPLING } from '../../src/tasks/sampling';
 import { filterTwin, gumbelTwin } from '../twins/sampler';
 
 /**
@@ -15,20 +15,20 @@ export interface Drawing {
   readonly seed: number;
 }
 
-/** Draws candidates first … first + count − 1 with the default sampling; (count, d²). Nothing is decoded. */
+/** Draws candidates with the default sampling, `batch` at once; (count, d²). Nothing is decoded. */
 export async function drawTokens(
   engine: Engine,
   { prompt, seed }: Drawing,
-  first: number,
   count: number,
+  batch = count,
 ): Promise<number[][]> {
   const { transformer, sampler, manifest } = engine.model;
   const { leftLength, imageSide, imageVocabulary, imageSpecialTokens } = manifest.config;
   const tokens = await generate(transformer, sampler, {
     prefix: engine.model.leftPrompt(prompt, 'LT_T2I').ids,
     end: leftLength + imageSide ** 2,
-    candidates: count,
-    firstCandidate: first,
+    count,
+    batch,
     stream: 'image',
     classes: imageVocabulary - imageSpecialTokens,
     sampling: { ...IMAGE_SAMPLING, seed },
@@ -77,7 +77,7 @@ function margin(
 
 /**
  * Compares drawings token by token up to the first that differs (what follows depends on it).
- * @param actual, expected (count, d²) of candidates first …
+ * @param actual, expected (count, d²) of candidates 0, 1, …
  * @returns a sentence for each candidate that differs, and the margin there.
  */
 export async function tokenDifferences(
@@ -85,7 +85,6 @@ export async function tokenDifferences(
   drawing: Drawing,
   actual: readonly (readonly number[])[],
   expected: readonly (readonly number[])[],
-  first = 0,
 ): Promise<{ readonly text: string; readonly margin: number }[]> {
   const { leftLength } = engine.manifest.config;
   const differences: { text: string; margin: number }[] = [];
@@ -94,10 +93,10 @@ export async function tokenDifferences(
     if (token < 0 && actual[c]?.length === codes.length) continue;
     const pair = [actual[c]?.[token] ?? -1, codes[token] ?? -1] as const;
     if (pair[0] < 0 || pair[1] < 0)
-      throw new Error(`candidate ${first + c} has ${actual[c]?.length} tokens, expected ${codes.length}`);
+      throw new Error(`candidate ${c} has ${actual[c]?.length} tokens, expected ${codes.length}`);
     const logits = await imageLogits(engine, drawing, codes);
-    const close = margin(logits[token]!, pair, drawing.seed, first + c, leftLength + token);
-    const text = `candidate ${first + c}, token ${token}: ${pair[0]} instead of ${pair[1]}; margin ${close.toExponential(2)}`;
+    const close = margin(logits[token]!, pair, drawing.seed, c, leftLength + token);
+    const text = `candidate ${c}, token ${token}: ${pair[0]} instead of ${pair[1]}; margin ${close.toExponential(2)}`;
     differences.push({ text, margin: close });
   }
   return differences;

@@ -35,6 +35,17 @@ export function filterTwin(logits: ArrayLike<number>, { topK, topP, temperature 
   return probabilities;
 }
 
+/** What guidance draws from: each branch filtered by itself, then (1 − weight) · conditional + weight · unconditional. */
+export function mixtureTwin(
+  conditional: ArrayLike<number>,
+  unconditional: ArrayLike<number>,
+  filter: TwinFilter,
+  weight: number,
+): Float64Array {
+  const other = filterTwin(unconditional, filter);
+  return filterTwin(conditional, filter).map((probability, cls) => (1 - weight) * probability + weight * other[cls]!);
+}
+
 /** pcg4d of Jarzynski and Olano, JCGT 9(3), 2020. */
 export function pcg4dTwin(counter: readonly [number, number, number, number]): [number, number, number, number] {
   let [x, y, z, w] = counter.map((word) => (Math.imul(word, 1664525) + 1013904223) | 0) as [
@@ -85,4 +96,14 @@ export function drawTwin(
     else if (sum > second) second = sum;
   });
   return { token, margin: best - second };
+}
+
+/** The same from probabilities, as guidance draws. */
+export function drawFromTwin(
+  probabilities: Float64Array,
+  seed: number,
+  candidate: number,
+  position: number,
+): ReturnType<typeof drawTwin> {
+  return drawTwin(probabilities.map(Math.log), { topK: 0, topP: 1, temperature: 1 }, seed, candidate, position);
 }

@@ -1,0 +1,81 @@
+import { iconButton } from './controls';
+import { element } from './dom';
+import { say, t } from './language';
+
+/** A list of short texts that can be added and taken away. */
+export interface Chips {
+  readonly root: HTMLElement;
+  /** What is in the list, and what was typed but not added yet. */
+  values(): string[];
+}
+
+/** @param id of the field that adds; separators are Enter, comma, semicolon and new lines. */
+export function createChips(id: string, initial: readonly string[]): Chips {
+  const list = element('ul', { className: 'chip-list' });
+  const input = element('input', { type: 'text', id, className: 'chip-input', lang: 'ru', autocomplete: 'off' });
+  input.enterKeyHint = 'enter';
+  say(input, () => t().addClass, 'placeholder');
+  say(input, () => t().addClass, 'aria-label');
+  input.setAttribute('aria-describedby', `${id}-hint`);
+  const field = element('li', { className: 'chip-add' }, input);
+  list.append(field);
+  const chips = new Map<string, HTMLElement>();
+
+  const add = (text: string): void => {
+    for (const part of text.split(/[,;\n]/)) {
+      const name = part.replace(/\s+/g, ' ').trim();
+      if (name === '' || chips.has(name)) continue;
+      const remove = iconButton(
+        'close',
+        () => t().removeClass(name),
+        () => {
+          takeAway(name);
+          input.focus();
+        },
+      );
+      const chip = element(
+        'li',
+        { className: 'chip-item' },
+        element('span', { lang: 'ru', textContent: name }),
+        remove,
+      );
+      chips.set(name, chip);
+      field.before(chip);
+    }
+  };
+  const takeAway = (name: string): void => {
+    chips.get(name)?.remove();
+    chips.delete(name);
+  };
+  const addTyped = (): void => {
+    add(input.value);
+    input.value = '';
+  };
+
+  input.addEventListener('keydown', (event) => {
+    if (event.isComposing) return;
+    if (event.key === 'Enter') {
+      event.preventDefault();
+      addTyped();
+    } else if (event.key === 'Backspace' && input.value === '') {
+      const last = [...chips.keys()].at(-1);
+      if (last !== undefined) takeAway(last);
+    }
+  });
+  input.addEventListener('input', () => {
+    if (/[,;\n]/.test(input.value)) addTyped();
+  });
+  input.addEventListener('blur', addTyped);
+  list.addEventListener('click', (event) => {
+    if (event.target === list) input.focus();
+  });
+  for (const text of initial) add(text);
+  const hint = say(element('p', { className: 'hint', id: `${id}-hint` }), () => t().addClassHint);
+  return {
+    root: element('div', { className: 'chip-field' }, list, hint),
+    values: () => {
+      addTyped();
+      return [...chips.keys()];
+    },
+  };
+}

@@ -1,0 +1,16 @@
+import type { Model } from './model';
+import type { PagePicture, Pictures } from './pictures';
+import type { Tabs } from './tabs';
+
+/** What the tasks share, and what they hand to each other. */
+export interface Page {
+  readonly model: Model;
+  readonly pictures: Pictures;
+  readonly tabs: Tabs;
+  /** Puts a text where pictures are drawn from. */
+  readonly drawText: (prompt: string) => void;
+  readonly describe: (picture: PagePicture) => void;
+  readonly redraw: (picture: PagePicture) => void;
+  /** Compares texts with the chosen picture. */
+  readonly compareTexts: (texts: readonly string[]) => void;
+}

@@ -1,0 +1,54 @@
+import { RudolphError } from '../errors';
+import { score } from '../model/score';
+import type { LoadedModel } from './loadedModel';
+import { checkText, taskToken } from './prompts';
+import { TEXT_SAMPLING } from './sampling';
+import type { ContinueTextOptions, ContinueTextResult, TaskContext, TextEvent } from './types';
+import { writeTexts } from './writing';
+
+/**
+ * Continues a text inside the left stream (upstream's `generate_texts`), from its own length to L, unpadded. The
+ * perplexities are those of the decoded texts, encoded again.
+ * @throws RudolphError `bad-input` for a text that fills the stream, options out of range or `allowed` ids that are no text ids.
+ */
+export async function continueText(
+  model: LoadedModel,
+  text: string,
+  options: ContinueTextOptions,
+  context: TaskContext<TextEvent>,
+): Promise<ContinueTextResult> {
+  checkText('the text', text);
+  const { config } = model.manifest;
+  const { allowed } = options;
+  const wrong = allowed?.find((id) => !(Number.isInteger(id) && id >= 0 && id < model.bpeVocabulary));
+  if (wrong !== undefined)
+    throw new RudolphError(
+      'bad-input',
+      `allowed holds ${wrong}, expected text ids from 0 to ${model.bpeVocabulary - 1}`,
+    );
+  const special = taskToken(model, options.specialToken, 'LT_T2T', context);
+  const template = model.openPrompt('left', text, special);
+  const result = await writeTexts(
+    model,
+    {
+      prefix: template.ids,
+      templateIds: template.textIds,
+      end: config.leftLength,
+      classes: config.textVocabulary,
+      endFrom: model.bpeVocabulary,
+      ...(allowed === undefined ? {} : { allowed }),
+      defaults: TEXT_SAMPLING,
+      options,
+    },
+    context,
+  );
+  const { signal, onEvent } = context;
+  const { left } = await score(model.transformer, {
+    prefixes: result.texts.map((written) => model.leftPrompt(written, special).ids),
+    tails: [],
+    streams: ['left'],
+    ...(signal ? { signal } : {}),
+    onProgress: (done, total) => onEvent?.({ type: 'progress', stage: 'scores', done, total }),
+  });
+  return { ...result, textPerplexities: left! };
+}

@@ -1,0 +1,122 @@
+import { RudolphError } from '../errors';
+import type { ModelConfig } from '../format/manifest';
+import type { RgbaImage } from '../image/image';
+import { centreSquare } from '../image/crop';
+import { preprocess } from '../image/preprocess';
+import type { LoadedModel } from './loadedModel';
+import type { Borders, PictureTokens, ProgressEvent, TaskContext } from './types';
+
+/**
+ * The d² image tokens of pictures: encoded where they are pixels (upstream's `vae.get_codebook_indices` after its
+ * preprocessing), checked where they are tokens already.
+ * @throws RudolphError `bad-input` for pixels or tokens out of range, `unsupported` without an image encoder.
+ */
+export async function imageTokens(
+  model: LoadedModel,
+  pictures: readonly PictureTokens[],
+  { signal, onEvent }: TaskContext<ProgressEvent<'image'>>,
+): Promise<number[][]> {
+  pictures.forEach((picture, k) => check(model, picture, pictures.length > 1 ? `picture ${k + 1}` : 'the picture'));
+  const total = pictures.filter((picture) => !isTokens(picture)).length;
+  const result: number[][] = [];
+  let done = 0;
+  for (const picture of pictures) {
+    if (isTokens(picture)) {
+      result.push([...picture]);
+      continue;
+    }
+    onEvent?.({ type: 'progress', stage: 'image', done, total });
+    const encoder = await model.encoder(signal);
+    const prepared = preprocess(picture, model.manifest.config.imageSide * encoder.factor);
+    const { indices } = await encoder.encode(prepared, signal ? { signal } : {});
+    result.push(Array.from(indices));
+    onEvent?.({ type: 'progress', stage: 'image', done: ++done, total });
+  }
+  return result;
+}
+
+function isTokens(picture: PictureTokens): picture is readonly number[] {
+  return Array.isArray(picture);
+}
+
+function check(model: LoadedModel, picture: PictureTokens, what: string): void {
+  const { imageSide, imageVocabulary } = model.manifest.config;
+  if (isTokens(picture)) {
+    if (picture.length !== imageSide ** 2)
+      throw new RudolphError('bad-input', `${what} has ${picture.length} image tokens, expected ${imageSide ** 2}`);
+    const wrong = picture.findIndex((id) => !(Number.isInteger(id) && id >= 0 && id < imageVocabulary));
+    if (wrong >= 0)
+      throw new RudolphError(
+        'bad-input',
+        `token ${wrong} of ${what} is ${picture[wrong]}, expected an image id from 0 to ${imageVocabulary - 1}`,
+      );
+    return;
+  }
+  if (
+    typeof picture !== 'object' ||
+    picture === null ||
+    !(picture.width >= 1 && picture.height >= 1) ||
+    picture.data?.length !== picture.width * picture.height * 4
+  ) {
+    throw new RudolphError(
+      'bad-input',
+      `${what} is ${picture?.width}×${picture?.height} with ${picture?.data?.length} bytes, expected width · height · 4`,
+    );
+  }
+}
+
+/** Which tokens are drawn anew, d² flags row by row, when borders are kept (upstream's `ImagePrompts`). */
+export function besideBorders({ imageSide: side }: ModelConfig, borders: Borders): boolean[] {
+  const { up = 0, right = 0, down = 0, left = 0 } = borders;
+  for (const [name, width] of Object.entries({ up, right, down, left })) {
+    if (!(Number.isInteger(width) && width >= 0 && width <= side))
+      throw new RudolphError('bad-input', `the border ${name} is ${width}, expected 0 to ${side} tokens`);
+  }
+  return Array.from({ length: side * side }, (_, t) => {
+    const [row, column] = [Math.floor(t / side), t % side];
+    return row >= up && row < side - down && column >= left && column < side - right;
+  });
+}
+
+/**
+ * Which tokens are drawn anew, d² flags row by row: those with a white pixel of the mask in their square.
+ * @param picture what the mask was painted over, where it is pixels.
+ * @throws RudolphError `bad-input` for a mask of other proportions or size.
+ */
+export function underMask(
+  { imageSide: side }: ModelConfig,
+  mask: RgbaImage | readonly number[],
+  picture: PictureTokens,
+): boolean[] {
+  if (Array.isArray(mask)) {
+    const values = mask as readonly number[];
+    if (values.length !== side * side || !values.every((value) => value === 0 || value === 1))
+      throw new RudolphError('bad-input', `the mask has ${values.length} values, expected ${side * side}, each 0 or 1`);
+    return values.map((value) => value === 1);
+  }
+  const image = mask as RgbaImage;
+  if (!isTokens(picture)) {
+    // Rounding is allowed: a mask may be a smaller copy.
+    const expected = (image.width * picture.height) / picture.width;
+    if (Math.abs(image.height - expected) >= 1)
+      throw new RudolphError(
+        'bad-input',
+        `the mask is ${image.width}×${image.height}, the picture ${picture.width}×${picture.height}: their proportions must be the same`,
+      );
+  }
+  const square = centreSquare(image);
+  const edge = (token: number): number => (token * square.width) / side;
+  return Array.from({ length: side * side }, (_, t) => {
+    const [row, column] = [Math.floor(t / side), t % side];
+    for (let y = Math.floor(edge(row)); y < edge(row + 1); y++) {
+      for (let x = Math.floor(edge(column)); x < edge(column + 1); x++) {
+        if (isWhite(square, (y * square.width + x) * 4)) return true;
+      }
+    }
+    return false;
+  });
+}
+
+function isWhite({ data }: RgbaImage, at: number): boolean {
+  return data[at + 3]! >= 128 && 0.299 * data[at]! + 0.587 * data[at + 1]! + 0.114 * data[at + 2]! >= 127.5;
+}

@@ -1,0 +1,82 @@
+import { RudolphError } from '../errors';
+import type { LoadedModel } from './loadedModel';
+import type { NoticeEvent, TaskContext } from './types';
+
+/** Upstream's: 'on the picture'. Captions continue it. */
+export const CAPTION_TEMPLATE = 'на картинке';
+/** What FBC2 puts before a question; its maths questions carry their own. */
+export const INSTRUCTIONS = {
+  visual: 'ответь на вопрос по картинке.',
+  text: 'определи правильный ответ по тексту.',
+  maths: '',
+  reading: 'распознай текст на картинке.',
+} as const;
+
+/** @throws RudolphError `bad-input` when the template has no place `{}` for the text. */
+export function fillTemplate(template: string, text: string): string {
+  if (!template.includes('{}'))
+    throw new RudolphError(
+      'bad-input',
+      `the template "${template}" has no {}, which says where the text goes, e.g. "на картинке {}"`,
+    );
+  return template.replaceAll('{}', text);
+}
+
+/** @throws RudolphError `bad-input` for what is no text, or an empty one where one is needed. */
+export function checkText(what: string, text: unknown, example?: string): asserts text is string {
+  if (typeof text === 'string' && (example === undefined || text.trim() !== '')) return;
+  const found = typeof text === 'string' ? 'empty' : `of type ${text === null ? 'null' : typeof text}`;
+  throw new RudolphError(
+    'bad-input',
+    `${what} is ${found}${example ? `, expected a Russian text, e.g. «${example}»` : ', expected a text'}`,
+  );
+}
+
+/** The left text with what is cut off reported. */
+export function leftPrompt(
+  model: LoadedModel,
+  text: string,
+  special: string | null,
+  { onEvent }: TaskContext<NoticeEvent>,
+): readonly number[] {
+  const { ids, count, cut } = model.leftPrompt(text, special);
+  if (cut > 0)
+    onEvent?.({
+      type: 'notice',
+      message: `the prompt is too long: only its first ${count} of ${count + cut} tokens were used`,
+    });
+  return ids;
+}
+
+/** The right text to score, with what is cut off reported. */
+export function rightPrompt(
+  model: LoadedModel,
+  text: string,
+  special: string | null,
+  { onEvent }: TaskContext<NoticeEvent>,
+): readonly number[] {
+  const { ids, count, cut } = model.rightPrompt(text, special);
+  if (cut > 0)
+    onEvent?.({
+      type: 'notice',
+      message: `the text «${text.slice(0, 40)}» is too long: only its first ${count} of ${count + cut} tokens were scored`,
+    });
+  return ids;
+}
+
+/** The token asked for, else the task's own one; says so where the model was not trained for the task. */
+export function taskToken(
+  model: LoadedModel,
+  asked: string | null | undefined,
+  name: string,
+  { onEvent }: TaskContext<NoticeEvent>,
+): string | null {
+  if (asked !== undefined) return asked;
+  const token = model.taskToken(name);
+  if (!token.known && token.name !== null && name.startsWith('LT_'))
+    onEvent?.({
+      type: 'notice',
+      message: `the model has no token ${name}: it was not trained for this task, ${token.name} stands in`,
+    });
+  return token.name;
+}

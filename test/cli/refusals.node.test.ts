@@ -1,0 +1,119 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it, test } from 'vitest';
+import type { Command } from '../../cli/support/command';
+import { readImageTokens, readOnePicture } from '../../cli/support/imageTokens';
+
+const modules = import.meta.glob<{ command: Command }>('../../cli/commands/*.ts', { eager: true });
+const PICTURE = 'test/fixtures/tiny-a/image0.png';
+const folder = mkdtempSync(join(tmpdir(), 'rudolph-refusals-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function json(name: string, value: unknown): string {
+  const file = join(folder, name);
+  writeFileSync(file, typeof value === 'string' ? value : JSON.stringify(value));
+  return file;
+}
+const one = json('one.json', [1, 2, 3, 4]);
+const two = json('two.json', {
+  codebooks: [
+    [1, 2],
+    [3, 4],
+  ],
+});
+
+/** None of these names a model: what is wrong is found before one is opened. */
+const REFUSED: readonly [args: string[], message: string | RegExp][] = [
+  [['draw'], '--text is missing: what to draw, in Russian'],
+  [['draw', '--text', 'кот', '--keep', '2'], '--keep is 2, but only 1 would be drawn: raise --count'],
+  [['draw', '--text', 'кот', '--count', '4', '--keep', '0'], '--keep is "0"; expected a whole number of at least 1'],
+  [['draw', '--text', 'кот', '--weight', '0.5'], '--weight is for ranking: give --keep, too'],
+  [['draw', '--text', 'кот', '--guidance', '1.5'], '--guidance is "1.5"; expected a number from 0 to 1'],
+  [['draw', '--text', 'кот', '--decoder', 'fine'], '--decoder is "fine"; it can be plain, dwt'],
+  [['draw', '--text', 'кот', '--out', 'never'], '--model is missing: the folder of a web model, or "embedded"'],
+  [['inpaint', '--text', 'кот', '--image', PICTURE], /^give either --borders .* or --mask/],
+  [
+    ['inpaint', '--text', 'кот', '--image', PICTURE, '--borders', '1,1,1,1', '--mask', PICTURE],
+    /^give either --borders/,
+  ],
+  [['inpaint', '--text', 'кот', '--image', PICTURE, '--borders', '1,1'], /^--borders is "1,1"; expected 4 comma-sep/],
+  [['inpaint', '--text', 'кот', '--borders', '1,0,0,0'], '--image is missing: the picture to draw in'],
+  [['inpaint', '--image', PICTURE, '--borders', '1,0,0,0'], '--text is missing: what to draw, in Russian'],
+  [['caption'], '--image is missing: the picture to describe'],
+  [['caption', '--image', PICTURE, '--codebook', one], '--image and --codebook exclude each other'],
+  [['caption', '--codebook', two], `${two} holds the tokens of 2 pictures, expected one`],
+  [['caption', '--image', PICTURE, '--count', '2', '--keep', '3'], /^--keep is 3, but only 2 would be drawn/],
+  [['answer', '--image', PICTURE], '--question is missing: the question, in Russian'],
+  [['answer', '--question', 'что?', '--kind', 'visual'], /^--image is missing: the picture that the question is about/],
+  [['answer', '--question', 'что?', '--kind', 'maths', '--image', PICTURE], /^a maths question takes no picture/],
+  [['answer', '--question', 'что?', '--kind', 'audio'], '--kind is "audio"; it can be visual, text, maths'],
+  [['read'], '--image is missing: the picture to read'],
+  [['classify', '--image', PICTURE], /^--class is missing/],
+  [['classify', '--class', 'кот'], '--image is missing: the picture to classify'],
+  [['continue'], '--text is missing: the beginning, in Russian'],
+  [['continue', '--text', 'кот', '--allowed', '1;2'], /^--allowed is "1;2"; expected comma-separated whole numbers/],
+  [['rank-images', '--text', 'кот'], /^give the pictures to rank either by --image/],
+  [['rank-images', '--text', 'кот', '--image', PICTURE, '--codebooks', two], /^give the pictures to rank either/],
+  [['rank-images', '--image', PICTURE], '--text is missing: the text to rank by'],
+  [['rank-images', '--text', '', '--codebooks', two], /^--model is missing/], // an empty text is one
+  [['rank-texts', '--image', PICTURE], /^--text is missing/],
+  [
+    ['rank-texts', '--image', PICTURE, '--text', 'а', '--text', 'б', '--counts', '1'],
+    '--counts has 1 numbers for 2 texts',
+  ],
+  [['perplexity'], 'give at least one of --left, --image (or --codebook) and --right'],
+  [['perplexity', '--left', ''], /^--model is missing/],
+  [['perplexity', '--left', 'кот', '--right', 'кот'], '--image is missing: right text needs a picture before it'],
+  [['decode-image', '--indices', two, '--out', 'never.png'], `${two} holds the tokens of 2 pictures, expected one`],
+];
+
+test.each(REFUSED)('rudolph-web %j', async ([name, ...args], message) => {
+  const run = modules[`../../cli/commands/${name}.ts`]!.command.run(args, new AbortController().signal);
+  const error = await run.then(
+    () => null,
+    (thrown: Error) => thrown,
+  );
+  expect(error).toMatchObject({ name: 'RudolphError', code: 'bad-input' });
+  expect(error!.message).not.toContain('\n');
+  if (typeof message === 'string') expect(error!.message).toBe(message);
+  else expect(error!.message).toMatch(message);
+});
+
+describe('image tokens in a file', () => {
+  it.each<[string, unknown, number[][]]>([
+    ['an array', [1, 0, 2], [[1, 0, 2]]],
+    ['arrays', [[1], [2]], [[1], [2]]],
+    ['what encode-image prints', { indices: [1, 2], width: 2, height: 1 }, [[1, 2]]],
+    ['what draw prints', { codebooks: [[3, 4]], files: ['a.png'], seed: 1 }, [[3, 4]]],
+  ])('%s', async (what, value, codebooks) => {
+    expect((await readImageTokens(json(`${what}.json`, value))).codebooks).toEqual(codebooks);
+  });
+
+  it('says the size where the file does', async () => {
+    const file = json('sized.json', { indices: [1, 2], width: 2, height: 1 });
+    expect(await readOnePicture(file)).toEqual({ tokens: [1, 2], size: { width: 2, height: 1 } });
+    expect(await readOnePicture(one)).toEqual({ tokens: [1, 2, 3, 4], size: null });
+  });
+
+  it.each<[string, unknown]>([
+    ['nothing', []],
+    ['an empty picture', [[]]],
+    ['a text', '"кот"'],
+    ['null', 'null'],
+    ['fractions', [0.5]],
+    ['negative numbers', [[1], [-1]]],
+    ['a mixture', [1, [2]]],
+    ['other fields', { tokens: [1] }],
+  ])('refuses %s', async (what, value) => {
+    const file = json(`${what}.json`, value);
+    await expect(readImageTokens(file)).rejects.toThrow(`${file} must hold image tokens`);
+  });
+
+  it('names a file that is missing or no JSON', async () => {
+    await expect(readImageTokens(join(folder, 'nowhere.json'))).rejects.toThrow(
+      /nowhere\.json cannot be read: there is no/,
+    );
+    await expect(readImageTokens(json('bad.json', '{"indices": ['))).rejects.toThrow(/bad\.json is no JSON: /);
+  });
+});

@@ -1,0 +1,387 @@
+import { readFileSync } from 'node:fs';
+import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { TASKS } from '../../src/demo/tabs';
+import { convertTiny, FOLDER } from '../convert/tiny';
+import { launchBrowser } from '../support/browser';
+import { serveSite, type Site } from './site';
+
+/*
+ * Every task on the page, with the tiny reference model: each by its tab, results handed from one to another, by mouse, keyboard
+ * and finger. That the numbers are right is tested in test/gpu and by `parity`.
+ */
+let browser: Browser;
+let site: Site;
+let context: BrowserContext;
+let page: Page;
+let complaints: string[];
+
+beforeAll(async () => {
+  const [started, served, { files }] = await Promise.all([launchBrowser(), serveSite(), convertTiny()]);
+  browser = started;
+  site = served;
+  site.setModel('tiny', files);
+});
+afterAll(async () => {
+  await browser.close();
+  await site.close();
+});
+
+beforeEach(async () => {
+  complaints = [];
+  context = await browser.newContext({ viewport: { width: 1200, height: 900 }, hasTouch: true });
+  await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  page = await context.newPage();
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('console', (message) => {
+    if (message.type() === 'error') complaints.push(message.text());
+  });
+});
+afterEach(async () => {
+  await context.close();
+  if (complaints.length > 0) throw new Error(`the page complained: ${complaints.join('; ')}`);
+});
+
+const LONG = { timeout: 120_000 };
+/** Tokens a side of the tiny model's pictures. */
+const SIDE = 4;
+
+async function openReady(task: string): Promise<void> {
+  await page.goto(`${site.address('tiny')}#${task}`);
+  await page.locator('#status:is([data-state=ready], [data-state=slow])').waitFor(LONG);
+  await page.locator(`#panel-${task}`).waitFor();
+}
+
+/** Presses the button of a task and waits for what it puts into its output. */
+async function run(task: string, result = '.text-list > li'): Promise<Locator> {
+  await page.click(`#${task}-button`);
+  const results = page.locator(`#${task}-output ${result}`);
+  await results.first().waitFor(LONG);
+  return results;
+}
+
+async function draw(prompt = 'красный круг'): Promise<void> {
+  await page.fill('#draw-prompt', prompt);
+  await page.fill('#draw-seed', '7');
+  await page.click('#draw-button');
+  await page.locator('#panel-draw .run[data-state=done]').first().waitFor(LONG);
+}
+
+const openTab = () => page.locator('[role=tab][aria-selected=true]').getAttribute('id');
+
+it('opens tasks by their tabs, by arrow keys and by the address; Back returns', async () => {
+  await page.goto(`${site.address('tiny')}#classify`);
+  expect(await openTab()).toBe('tab-classify');
+  await page.click('#tab-rank');
+  expect(new URL(page.url()).hash).toBe('#rank');
+  expect(await page.locator('[role=tabpanel]:visible').getAttribute('id')).toBe('panel-rank');
+  await page.goBack();
+  expect(await openTab()).toBe('tab-classify');
+  await page.goForward();
+  expect(await openTab()).toBe('tab-rank');
+  await page.focus('#tab-rank');
+  await page.keyboard.press('ArrowRight');
+  await page.keyboard.press('ArrowRight');
+  expect(await openTab()).toBe('tab-draw'); // around the end
+  await page.keyboard.press('End');
+  expect(await openTab()).toBe('tab-continue');
+  expect(await page.evaluate(() => document.activeElement?.id)).toBe('tab-continue');
+  await page.goBack(); // arrows make one entry together
+  expect(await openTab()).toBe('tab-rank');
+});
+
+it('draws several pictures and keeps the best, with their scores', async () => {
+  await openReady('draw');
+  await page.locator('#draw-count label', { hasText: '4' }).click();
+  await page.click('#panel-draw summary');
+  await page.locator('#draw-keep label', { hasText: '2' }).click();
+  await page.fill('#draw-guidance', '0,2');
+  await page.fill('#draw-template', 'рисунок: {}');
+  await draw();
+  expect(await page.locator('.run .card[data-state=done]').count()).toBe(2);
+  const scores = await page.locator('.run .card-details').allTextContents();
+  expect(scores).toHaveLength(2);
+  const values = scores.map((text) => Number(/оценка (-?[\d,]+)/.exec(text)![1]!.replace(',', '.')));
+  expect(values[0]).toBeLessThanOrEqual(values[1]!);
+  await page.fill('#draw-template', 'рисунок');
+  await page.click('#draw-button');
+  expect(await page.locator('#draw-error').textContent()).toContain('{}');
+});
+
+describe('redrawing a part', () => {
+  const count = async (): Promise<number> =>
+    Number(/Заново: (\d+)/.exec((await page.locator('#mask-count').textContent())!)![1]);
+
+  it('paints by mouse, takes back, inverts and keeps parts', async () => {
+    await openReady('inpaint');
+    await page.click('#mask-clear');
+    expect(await count()).toBe(0);
+    await page.click('#inpaint-button');
+    expect(await page.locator('#inpaint-error').textContent()).toContain('Закрасьте');
+    await page.locator('#mask-brush label', { hasText: '1' }).click();
+    const at = await cells();
+    await page.mouse.move(...at(0, 0));
+    await page.mouse.down();
+    await page.mouse.move(...at(0, SIDE - 1)); // at once: the cells between are painted all the same
+    await page.mouse.up();
+    expect(await count()).toBe(SIDE);
+    await page.locator('#mask-tool label', { hasText: 'вернуть' }).click();
+    await page.mouse.click(...at(0, 1));
+    expect(await count()).toBe(SIDE - 1);
+    await page.click('#mask-invert');
+    expect(await count()).toBe(SIDE * SIDE - SIDE + 1);
+    await page.click('#keep-top');
+    expect(await count()).toBe((SIDE * SIDE) / 2);
+  });
+
+  it('paints by finger without scrolling', async () => {
+    await page.setViewportSize({ width: 390, height: 600 });
+    await openReady('inpaint');
+    await page.click('#mask-clear');
+    await page.locator('#mask-brush label', { hasText: '1' }).click();
+    await page.locator('#easel').scrollIntoViewIfNeeded();
+    const before = await page.evaluate(() => scrollY);
+    const at = await cells();
+    const client = await context.newCDPSession(page);
+    const touch = async (type: 'touchStart' | 'touchMove' | 'touchEnd', point?: [number, number]): Promise<void> => {
+      const touchPoints = point ? [{ x: point[0], y: point[1] }] : [];
+      await client.send('Input.dispatchTouchEvent', { type, touchPoints });
+    };
+    await touch('touchStart', at(0, 1));
+    for (let row = 1; row < SIDE; row++) await touch('touchMove', at(row, 1));
+    await touch('touchEnd');
+    expect(await count()).toBe(SIDE);
+    expect(await page.evaluate(() => scrollY)).toBe(before);
+  });
+
+  it('paints and draws by keyboard alone', async () => {
+    await openReady('inpaint');
+    await page.focus('#mask-clear');
+    await page.keyboard.press('Enter');
+    await page.focus('#easel');
+    await page.keyboard.press(' ');
+    expect(await page.locator('#live').textContent()).toMatch(/^Строка 3, столбец 3: нарисовать/);
+    await page.keyboard.press('ArrowUp');
+    await page.keyboard.press('Enter');
+    expect(await page.locator('#live').textContent()).toMatch(/^Строка 2, столбец 3: нарисовать/);
+    await page.keyboard.press('Enter');
+    expect(await page.locator('#live').textContent()).toMatch(/^Строка 2, столбец 3: оставить/);
+    expect(await count()).toBe(1);
+    await page.focus('#inpaint-prompt');
+    await page.keyboard.press('Enter');
+    await page.locator('#panel-inpaint .run[data-state=done]').waitFor(LONG);
+  });
+
+  it('keeps the tokens of a drawn picture that were not painted over', async () => {
+    await openReady('draw');
+    await draw();
+    await page.getByRole('button', { name: 'Перерисовать часть картинки 1' }).click();
+    expect(await openTab()).toBe('tab-inpaint');
+    expect(await page.inputValue('#inpaint-prompt')).toBe('красный круг');
+    await page.click('#keep-top');
+    await page.fill('#inpaint-seed', '8');
+    await page.click('#inpaint-button');
+    await page.locator('#panel-inpaint .run[data-state=done]').waitFor(LONG);
+    // What lies below the finished picture: a pixel a token, as far as they were known.
+    const mosaic = (panel: string): Promise<number[]> =>
+      page
+        .locator(`#panel-${panel} .run canvas.mosaic`)
+        .evaluate((canvas: HTMLCanvasElement) =>
+          Array.from(canvas.getContext('2d')!.getImageData(0, 0, canvas.width, canvas.height).data),
+        );
+    const [old, anew] = [await mosaic('draw'), await mosaic('inpaint')];
+    const upper = (SIDE * SIDE * 4) / 2;
+    expect(anew.slice(0, upper)).toEqual(old.slice(0, upper));
+    expect(anew.slice(upper)).not.toEqual(old.slice(upper));
+  });
+
+  /** Middles of the easel's cells on the screen. */
+  async function cells(): Promise<(row: number, column: number) => [number, number]> {
+    await page.locator('#easel').scrollIntoViewIfNeeded();
+    const box = (await page.locator('#easel').boundingBox())!;
+    return (row, column) => [box.x + ((column + 0.5) * box.width) / SIDE, box.y + ((row + 0.5) * box.height) / SIDE];
+  }
+});
+
+it('describes in the order of fit, copies a caption and hands all of them on to be compared', async () => {
+  await openReady('caption');
+  await page.locator('#caption-order label', { hasText: 'подходящие' }).click();
+  await page.locator('#caption-count label', { hasText: '16' }).click();
+  const captions = await run('caption');
+  expect(await captions.first().locator('.text-facts').textContent()).toMatch(/оценка .*перплексия текста/);
+  await captions.first().getByRole('button', { name: 'Копировать' }).click();
+  await expect
+    .poll(() => page.evaluate(() => navigator.clipboard.readText()))
+    .toBe(await captions.first().locator('.text').textContent());
+  const different = await page.locator('#caption-output .text').count();
+  expect(different, 'the tiny model writes different things').toBeGreaterThan(1);
+  await page.getByRole('button', { name: 'Сравнить все с картинкой' }).click();
+  expect(await openTab()).toBe('tab-rank');
+  await page.locator('#rank-output .text-list > li').first().waitFor(LONG);
+});
+
+it('answers questions about a picture, a text and sums, and says that it was not trained for it', async () => {
+  await openReady('answer');
+  expect(await page.locator('#panel-answer .untrained').textContent()).toContain('не училась отвечать');
+  await run('answer');
+  await page.locator('#answer-kind label', { hasText: 'о тексте' }).click();
+  expect(await page.locator('#panel-answer .slot').isVisible()).toBe(false);
+  expect(await page.locator('#answer-output').textContent()).toBe('');
+  await run('answer');
+  await page.locator('#answer-kind label', { hasText: 'счёт' }).click();
+  const answers = await run('answer');
+  expect(await answers.count()).toBeGreaterThan(0);
+  await page.fill('#answer-question', '');
+  await page.click('#answer-button');
+  expect(await page.locator('#answer-output .error-headline').textContent()).toContain('Напишите вопрос');
+});
+
+it('reads text in a picture that was chosen', async () => {
+  await openReady('read');
+  expect(await page.locator('#panel-read .untrained').textContent()).toContain('не училась читать');
+  await page.setInputFiles('#read-file', `${FOLDER}/image1.png`);
+  await page.locator('#panel-read .chosen .thumb[title="image1.png"]').waitFor();
+  await run('read');
+});
+
+it('classifies by classes that can be edited, and stops when told to', async () => {
+  await openReady('classify');
+  await page.click('#panel-classify .thumb >> nth=1');
+  await page.getByRole('button', { name: 'Убрать класс «кот»' }).click();
+  await page.fill('#class-input', 'дом, лодка');
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('Backspace'); // takes the last one away
+  const bars = await run('classify', '.bars > li');
+  expect((await bars.locator('.bar-name').allTextContents()).toSorted()).toEqual(
+    ['вишня', 'гриб', 'дом', 'корона', 'лиса', 'снеговик'].toSorted(),
+  );
+  const parts = (await bars.locator('.bar-part').allTextContents()).map((text) =>
+    Number.parseFloat(text.replace(',', '.')),
+  );
+  expect(parts.reduce((sum, part) => sum + part, 0)).toBeCloseTo(100, 0);
+  expect(parts).toEqual(parts.toSorted((a, b) => b - a));
+  expect(await page.locator('.winner .text').textContent()).toBe(await bars.first().locator('.bar-name').textContent());
+  // Pressed twice at once: the second stops.
+  await page.evaluate(() => {
+    const button = document.querySelector<HTMLButtonElement>('#classify-button')!;
+    button.click();
+    button.click();
+  });
+  await expect.poll(() => page.locator('#classify-output .stage').textContent()).toBe('Остановлено');
+  // Results go with the picture that they are about.
+  await run('classify', '.bars > li');
+  await page.click('#panel-classify .thumb >> nth=2');
+  expect(await page.locator('#classify-output').textContent()).toBe('');
+});
+
+it('ranks texts by a picture and pictures by a text', async () => {
+  await openReady('rank');
+  await page.fill('#rank-lines', 'красный круг\nсиний квадрат\n\nкрасный круг');
+  const texts = await run('rank');
+  expect((await texts.locator('.text').allTextContents()).toSorted()).toEqual(['красный круг', 'синий квадрат']);
+  await texts.first().getByRole('button', { name: 'Нарисовать это' }).click();
+  expect(await openTab()).toBe('tab-draw');
+  expect(await page.inputValue('#draw-prompt')).toBe(await texts.first().locator('.text').textContent());
+  await page.goBack();
+
+  await page.locator('#rank-mode label', { hasText: 'картинки' }).click();
+  await page.locator('#panel-rank .tile-remove').first().click();
+  await page.setInputFiles('#rank-files', [`${FOLDER}/image0.png`, `${FOLDER}/image1.png`]);
+  await expect.poll(() => page.locator('#panel-rank .tile').count()).toBe(7);
+  await page.fill('#rank-text', 'красный круг');
+  await page.click('#rank-images-button');
+  const ranked = page.locator('.ranked-pictures > li');
+  await ranked.first().waitFor(LONG);
+  expect(await ranked.count()).toBe(7);
+  expect(await ranked.first().locator('.place').textContent()).toBe('1-е место');
+  await ranked.first().getByRole('button', { name: 'Описать' }).click();
+  await page.locator('#caption-output .text-list > li').first().waitFor(LONG);
+});
+
+it('continues a text, marks what is new and goes on from there', async () => {
+  await openReady('continue');
+  await page.fill('#continue-text', 'Красный');
+  const texts = await run('continue');
+  const first = (await texts.first().locator('.text').textContent())!;
+  expect(first).toMatch(/^красный/);
+  const written = await texts.first().locator('mark').allTextContents();
+  expect(`красный${written.join('')}`).toBe(first.replace(/ Модель закончила.*/, ''));
+  expect(await texts.first().locator('.text-facts').textContent()).toMatch(/перплексия [\d,]+/);
+  await texts.first().getByRole('button', { name: 'Продолжить дальше' }).click();
+  expect(await page.inputValue('#continue-text')).toBe(`красный${written.join('')}`);
+});
+
+it('offers what was drawn to every other task', async () => {
+  await openReady('draw');
+  await draw();
+  await page.click('#tab-classify');
+  const thumbs = page.locator('#panel-classify .shelf .thumb');
+  expect(await thumbs.first().getAttribute('title')).toBe('красный круг');
+  await thumbs.first().click();
+  await run('classify', '.bars > li');
+  await page.click('#tab-read'); // the chosen picture is the same everywhere
+  expect(await page.locator('#panel-read .chosen .thumb').getAttribute('title')).toBe('красный круг');
+});
+
+it('fits windows from 360 pixels on and passes axe, each task with its results', async () => {
+  await openReady('draw');
+  await page.fill('#draw-prompt', 'оченьдлинноесловобезпробеловкотороенекудадевать '.repeat(8));
+  await page.locator('#draw-count label', { hasText: '4' }).click();
+  await page.click('#draw-button');
+  await page.locator('#panel-draw .run[data-state=done]').waitFor(LONG);
+  expect(await page.locator('.run .notice').textContent()).toMatch(/прочитаны первые 16 из \d+/);
+  for (const [task, result] of Object.entries({
+    caption: '.text-list',
+    answer: '.text-list',
+    read: '.text-list',
+    classify: '.bars',
+    rank: '.text-list',
+    continue: '.text-list',
+  })) {
+    await page.click(`#tab-${task}`);
+    if (task === 'continue') await page.fill('#continue-text', 'кот');
+    await run(task, result);
+  }
+  // Evaluated, not added as a script: the page's policy would refuse it.
+  await page.evaluate(readFileSync('node_modules/axe-core/axe.min.js', 'utf8'));
+  await page.emulateMedia({ reducedMotion: 'reduce' }); // colours change without a transition
+  for (const details of await page.locator('details.advanced').all()) await details.evaluate(openDetails);
+  for (const task of TASKS) {
+    await page.click(`#tab-${task}`);
+    await checkWidths(task);
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      expect(await violations(), `${task}, ${colorScheme}`).toEqual([]);
+    }
+  }
+  await page.click('#tab-rank');
+  await page.locator('#rank-mode label', { hasText: 'картинки' }).click();
+  await checkWidths('rank images');
+  expect(await violations(), 'rank images').toEqual([]);
+
+  async function checkWidths(task: string): Promise<void> {
+    for (const width of [360, 640, 820, 1090, 1440]) {
+      await page.setViewportSize({ width, height: 844 });
+      const tooWide = await page.evaluate(
+        () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+      );
+      expect(tooWide, `${task} at ${width} pixels`).toBe(0);
+    }
+  }
+});
+
+function openDetails(details: Element): void {
+  (details as HTMLDetailsElement).open = true;
+}
+
+/** Of contrast, names, roles, landmarks and whatever else axe knows. */
+function violations(): Promise<string[]> {
+  return page.evaluate(async () => {
+    const { axe } = globalThis as unknown as { axe: { run(): Promise<AxeResult> } };
+    return (await axe.run()).violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
+  });
+}
+
+interface AxeResult {
+  readonly violations: readonly { readonly id: string; readonly nodes: readonly { readonly html: string }[] }[];
+}
