@@ -41,10 +41,9 @@ export async function classify(
     leftPrompt(model, text, leftToken, context),
   );
   const [codes] = await imageTokens(model, [picture], context);
-  const length = Math.max(...rights.map((ids) => ids.findLastIndex((id) => id !== 0) + 1));
   const { right } = await score(model.transformer, {
     prefixes: lefts.map((ids) => [...ids, ...codes!]),
-    tails: rights.map((ids, k) => ({ prefix: varied ? k : 0, ids: ids.slice(0, length) })),
+    tails: rights.map((ids, k) => ({ prefix: varied ? k : 0, ids })),
     streams: ['right'],
     ...(signal ? { signal } : {}),
     onProgress: (done, total) => onEvent?.({ type: 'progress', stage: 'scores', done, total }),

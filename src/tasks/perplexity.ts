@@ -3,7 +3,6 @@ import { score, type Stream } from '../model/score';
 import type { LoadedModel } from './loadedModel';
 import { imageTokens } from './pictures';
 import { checkText, leftPrompt, rightPrompt, taskToken } from './prompts';
-import { withoutPads } from './rank';
 import type { PerplexityInput, PerplexityOptions, PerplexityResult, ScoreEvent, TaskContext } from './types';
 
 /**
@@ -40,7 +39,7 @@ export async function perplexity(
   }
   if (right !== undefined) {
     const rightToken = taskToken(model, options.rightSpecialToken, 'RT_I2T', context);
-    ids.push(...withoutPads(rightPrompt(model, right, rightToken, context)));
+    ids.push(...rightPrompt(model, right, rightToken, context));
     streams.push('right');
   }
   const { signal, onEvent } = context;

@@ -23,7 +23,7 @@ export async function rankImages(
   const { signal, onEvent } = context;
   const left = leftPrompt(model, '', taskToken(model, options.leftSpecialToken, 'LT_I2T', context), context);
   const rightToken = taskToken(model, options.rightSpecialToken, 'RT_I2T', context);
-  const right = withoutPads(rightPrompt(model, text, rightToken, context));
+  const right = rightPrompt(model, text, rightToken, context);
   const codebooks = await imageTokens(model, pictures, context);
   const { image, right: texts } = await score(model.transformer, {
     prefixes: [left],
@@ -64,12 +64,6 @@ export async function rankTexts(
     onProgress: (done, total) => onEvent?.({ type: 'progress', stage: 'scores', done, total }),
   });
   return rank(left!, image!, options.weight ?? TEXT_RANKING_WEIGHT, counts);
-}
-
-/** Right texts end where their pads begin: nothing scored sees a pad. */
-export function withoutPads(ids: readonly number[]): readonly number[] {
-  const end = ids.findLastIndex((id) => id !== 0) + 1;
-  return ids.slice(0, end);
 }
 
 function checkList(what: string, list: unknown): void {
