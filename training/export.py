@@ -29,7 +29,7 @@ def main() -> None:
     here = Path(__file__).parent
     runs = here / "runs"
     parser.add_argument("--rudolph", type=Path, default=runs / "rudolph" / "last.pt")
-    parser.add_argument("--vqgan", type=Path, default=runs / "vqgan.ckpt")
+    parser.add_argument("--vqgan", type=Path, default=runs / "vqgan_decoder.ckpt")
     parser.add_argument("--bpe", type=Path, default=runs / "bpe.model")
     parser.add_argument("--out", type=Path, default=here / "out")
     arguments = parser.parse_args()

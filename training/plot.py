@@ -1,4 +1,4 @@
-"""Thins the logs and draws the curves: python -m training.plot --vqgan log.jsonl --rudolph log.jsonl"""
+"""Thins the logs and draws the curves: python -m training.plot --decoder log.jsonl --rudolph log.jsonl"""
 
 import argparse
 import json
@@ -32,16 +32,16 @@ def curve(axes, lines: list[dict], key: str, label: str, style: str = "-") -> No
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--vqgan", type=Path, default=HERE / "runs" / "vqgan" / "log.jsonl")
+    parser.add_argument("--decoder", type=Path, default=HERE / "runs" / "decoder" / "log.jsonl")
     parser.add_argument("--rudolph", type=Path, default=HERE / "runs" / "rudolph" / "log.jsonl")
     parser.add_argument("--every", type=int, default=2)
     arguments = parser.parse_args()
-    vqgan = thin(arguments.vqgan, HERE / "logs" / "vqgan.jsonl", arguments.every)
+    decoder = thin(arguments.decoder, HERE / "logs" / "decoder.jsonl", arguments.every)
     rudolph = thin(arguments.rudolph, HERE / "logs" / "rudolph.jsonl", arguments.every)
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13, 3.6), layout="constrained")
-    curve(left, vqgan, "psnr", "training batches", "-")
-    curve(left, vqgan, "val_psnr", "64 fixed scenes", "o-")
-    left.set(title="Image tokenizer", ylabel="PSNR, dB")
+    curve(left, decoder, "psnr", "training batches (crops at first)", "-")
+    curve(left, decoder, "val_psnr", "64 fixed scenes", "o-")
+    left.set(title="Image tokenizer's decoder", ylabel="PSNR, dB")
     curve(middle, rudolph, "image", "training batches")
     curve(middle, rudolph, "val_image", "held-out scenes", "o-")
     middle.set(title="Text to image", ylabel="cross-entropy an image token, nats")

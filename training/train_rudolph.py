@@ -1,4 +1,4 @@
-"""Trains the transformer: python -m training.train_rudolph --vqgan vqgan.ckpt --bpe bpe.model --out DIR --minutes 75
+"""Trains the transformer: python -m training.train_rudolph --vqgan vqgan.ckpt --bpe bpe.model --out DIR --minutes 60
 
 Every step takes a batch of each direction: text to image (loss on the image and, lightly, on the text), image to text
 (loss on the right text), and a few plain texts. Image positions are scored over image classes only and text positions
@@ -49,10 +49,10 @@ class Stage:
 STAGES = (
     Stage(until=0.10, kinds=12, pairs=0.1, everyday=1.0, tokens=128, blind=0.6),
     Stage(until=0.18, kinds=24, pairs=0.3, everyday=1.0, tokens=128, blind=0.6),
-    Stage(until=0.55, kinds=72, pairs=0.5, everyday=0.8, tokens=128, blind=0.5),
-    Stage(until=0.80, kinds=72, pairs=1.0, everyday=0.5, tokens=128, blind=0.3),
-    Stage(until=0.93, kinds=72, pairs=1.0, everyday=0.3, tokens=128, blind=0.15),
-    Stage(until=1.0, kinds=72, pairs=1.0, everyday=0.3, tokens=None, blind=0.1),
+    Stage(until=0.40, kinds=72, pairs=0.5, everyday=0.8, tokens=128, blind=0.5),
+    Stage(until=0.70, kinds=72, pairs=0.7, everyday=0.6, tokens=128, blind=0.15),
+    Stage(until=0.93, kinds=72, pairs=1.0, everyday=0.3, tokens=128, blind=0.1),
+    Stage(until=1.0, kinds=72, pairs=1.0, everyday=0.3, tokens=None, blind=0.05),
 )
 
 
@@ -207,7 +207,7 @@ def train(rank: int, arguments: argparse.Namespace) -> None:
         found = losses(model, sampler, pool, arguments, next(stage for stage in STAGES if reached <= stage.until))
         share = average_gradients(weights, clock.share, rank)
         for group in optimiser.param_groups:
-            group["lr"] = learning_rate(share, arguments.rate, hold=0.7)
+            group["lr"] = learning_rate(share, arguments.rate, hold=0.55)
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
         optimiser.step()
         step += 1
@@ -232,12 +232,12 @@ def main() -> None:
     parser.add_argument("--vqgan", type=Path, default=runs / "vqgan.ckpt")
     parser.add_argument("--bpe", type=Path, default=runs / "bpe.model")
     parser.add_argument("--out", type=Path, default=runs / "rudolph")
-    parser.add_argument("--minutes", type=float, default=75)
+    parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--start", type=Path, help="an earlier run's last.pt, to go on from its averaged weights")
     parser.add_argument("--begin", type=float, default=0, help="share of STAGES to leave out, in a run with --start")
     parser.add_argument("--rate", type=float, default=1.2e-3)
-    parser.add_argument("--draw", type=int, default=4, help="text-to-image samples a step and worker")
-    parser.add_argument("--describe", type=int, default=2, help="image-to-text samples a step and worker")
+    parser.add_argument("--draw", type=int, default=8, help="text-to-image samples a step and worker")
+    parser.add_argument("--describe", type=int, default=3, help="image-to-text samples a step and worker")
     parser.add_argument("--fresh", type=int, default=1, help="new scenes a step and worker")
     parser.add_argument("--pool", type=int, default=60000, help="most scenes a worker")
     parser.add_argument("--workers", type=int, default=2)
