@@ -50,8 +50,7 @@ STAGES = (
     Stage(until=0.10, kinds=12, pairs=0.1, everyday=1.0, tokens=128, blind=0.6),
     Stage(until=0.18, kinds=24, pairs=0.3, everyday=1.0, tokens=128, blind=0.6),
     Stage(until=0.40, kinds=72, pairs=0.5, everyday=0.8, tokens=128, blind=0.5),
-    Stage(until=0.70, kinds=72, pairs=0.7, everyday=0.6, tokens=128, blind=0.15),
-    Stage(until=0.93, kinds=72, pairs=1.0, everyday=0.3, tokens=128, blind=0.1),
+    Stage(until=0.67, kinds=72, pairs=0.7, everyday=0.6, tokens=128, blind=0.15),
     Stage(until=1.0, kinds=72, pairs=1.0, everyday=0.3, tokens=None, blind=0.05),
 )
 
@@ -197,7 +196,7 @@ def train(rank: int, arguments: argparse.Namespace) -> None:
     clock = Clock(arguments.minutes, spent)
     log = Log(arguments.out / "log.jsonl") if rank == 0 else None
     share, saved = clock.share, clock.seconds
-    while pool.size < min(1000, arguments.pool):
+    while pool.size < min(arguments.ready, arguments.pool):
         pool.grow(50)
 
     while share < 1:
@@ -238,7 +237,8 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1.2e-3)
     parser.add_argument("--draw", type=int, default=8, help="text-to-image samples a step and worker")
     parser.add_argument("--describe", type=int, default=3, help="image-to-text samples a step and worker")
-    parser.add_argument("--fresh", type=int, default=1, help="new scenes a step and worker")
+    parser.add_argument("--ready", type=int, default=5000, help="scenes a worker begins with")
+    parser.add_argument("--fresh", type=int, default=12, help="new scenes a step and worker; few are soon known by heart")
     parser.add_argument("--pool", type=int, default=60000, help="most scenes a worker")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1, help="a worker")

@@ -28,11 +28,9 @@ const CHERRY: Omit<Scene, 'caption' | 'rgb'> = {
   background: 'white',
 };
 const CANDIDATES = 8;
-/**
- * What this edition reaches, a little less than measured. It was trained too briefly to draw its sprites (docs/evaluation.md has the
- * figures): of its drawings only the ground is asked, the kind is printed. A better edition raises these bars.
- */
-const NAMED = 7; // of 12 captions name the sprite: 9 measured
+/** What this edition reaches, a little less than measured; the README has its figures on all held-out scenes. */
+const RIGHT = 6; // of 8 drawings have kind, place, size and ground right
+const NAMED = 10; // of 12 captions name the sprite
 
 interface Fixture {
   readonly prompt: string;
@@ -74,10 +72,12 @@ describe('the embedded model, base kernels', { timeout: 600_000 }, () => {
 
   test(`draws «${DRAWING.prompt}»`, () => {
     const verdicts = drawn.images.map((image) => judgeDrawing(world, image, CHERRY));
-    const count = (part: 'sprites' | 'background'): number => verdicts.filter((verdict) => verdict[part]).length;
+    const count = (part: 'sprites' | 'background' | 'all'): number =>
+      verdicts.filter((verdict) => verdict[part]).length;
     const all = verdicts.map((verdict) => JSON.stringify(verdict)).join('\n');
-    console.info(`cherry: kind right in ${count('sprites')}, background in ${count('background')} of ${CANDIDATES}`);
-    expect(count('background'), all).toBeGreaterThanOrEqual(7);
+    console.info(`cherry: kind right in ${count('sprites')}, everything in ${count('all')} of ${CANDIDATES}`);
+    expect(verdicts[0]!.all, all).toBe(true);
+    expect(count('all'), all).toBeGreaterThanOrEqual(RIGHT);
   });
 
   test('its captions name the sprites of freshly composed scenes that training held out', async () => {
@@ -98,6 +98,30 @@ describe('the embedded model, base kernels', { timeout: 600_000 }, () => {
     console.info(`captions: ${right} of 12 name the sprite, ${grounds} the background`);
     expect(grounds, lines.join('\n')).toBeGreaterThanOrEqual(10);
     expect(right, lines.join('\n')).toBeGreaterThanOrEqual(NAMED);
+  });
+
+  test('shares the picture among classes and among drafts: ten cost less than half of ten single runs', async () => {
+    const codes = drawn.codebooks[0]!;
+    const names = ['вишня', 'кот', 'ёлка', 'корона', 'гриб', 'лиса', 'мяч', 'роза', 'рыба', 'медведь'];
+    const seconds = async (work: () => Promise<unknown>): Promise<number> => {
+      const times: number[] = [];
+      for (let round = 0; round < 3; round++) {
+        const start = performance.now();
+        await work();
+        times.push((performance.now() - start) / 1000);
+      }
+      return Math.min(...times);
+    };
+    const oneClass = await seconds(() => engine.classify(codes, names.slice(0, 1)));
+    const tenClasses = await seconds(() => engine.classify(codes, names));
+    const oneDraft = await seconds(() => engine.caption(codes, { seed: 1 }));
+    const eightDrafts = await seconds(() => engine.caption(codes, { seed: 1, count: 8 }));
+    const share = { classify: tenClasses / (10 * oneClass), caption: eightDrafts / (8 * oneDraft) };
+    console.info(
+      `10 classes: ${tenClasses.toFixed(2)} s, one: ${oneClass.toFixed(2)} s; 8 captions: ${eightDrafts.toFixed(2)} s, one: ${oneDraft.toFixed(2)} s`,
+    );
+    expect(share.classify).toBeLessThan(0.5);
+    expect(share.caption).toBeLessThan(0.5);
   });
 
   test('draws the tokens that a full forward pass and a plain-loop sampler draw', async () => {
