@@ -2,7 +2,7 @@ import { RudolphError } from '../errors';
 import type { RgbaImage } from '../image/image';
 import type { PictureTokens } from '../tasks/types';
 
-/** iOS Safari's limit for a canvas, the lowest of all browsers; larger pictures are cropped to their middle, then shrunk. */
+/** iOS Safari's limit for a canvas, the lowest of all browsers; larger pictures are shrunk. */
 const MOST_PIXELS = 4096 * 4096;
 
 /**
@@ -86,19 +86,13 @@ export function toBlob(image: RgbaImage): Promise<Blob> {
 }
 
 function pixelsOf(bitmap: ImageBitmap): RgbaImage {
-  let { width, height } = bitmap;
-  let [left, top] = [0, 0];
-  if (width * height > MOST_PIXELS) {
-    // Tasks look at the middle square only (`centreSquare`).
-    const side = Math.min(width, height);
-    [left, top] = [(width - side) >> 1, (height - side) >> 1];
-    width = height = side;
-  }
+  const { width, height } = bitmap;
+  // Proportions stay: a mask painted over a smaller copy must still fit.
   const scale = Math.min(1, Math.sqrt(MOST_PIXELS / (width * height)));
   const [toWidth, toHeight] = [Math.max(1, Math.floor(width * scale)), Math.max(1, Math.floor(height * scale))];
   const context = context2d(new OffscreenCanvas(toWidth, toHeight));
   context.imageSmoothingQuality = 'high';
-  context.drawImage(bitmap, left, top, width, height, 0, 0, toWidth, toHeight);
+  context.drawImage(bitmap, 0, 0, toWidth, toHeight);
   try {
     const { data } = context.getImageData(0, 0, toWidth, toHeight);
     return { width: toWidth, height: toHeight, data: data as Uint8ClampedArray<ArrayBuffer> };

@@ -21,7 +21,7 @@ import { type Picture, PictureReader } from './pictures';
 import { Task } from './task';
 
 export interface LoadOptions {
-  /** Called often; also later, when the first caption fetches the image encoder. */
+  /** Called often; also later, when a task fetches a part that only it needs, as the first picture to be read does the image encoder. */
   readonly onProgress?: (progress: LoadProgress) => void;
   /** Something the user should know, e.g. that the model could not be stored. */
   readonly onNotice?: (message: string) => void;
@@ -141,7 +141,7 @@ export class Rudolph {
   }
 
   /**
-   * Describes a picture in Russian. The first call fetches the image encoder.
+   * Describes a picture in Russian. The first task that reads a picture's pixels fetches the image encoder.
    *
    * ```ts
    * const { texts } = await rudolph.caption(input.files[0], { count: 8 });

@@ -2,7 +2,7 @@ import { imageTokens } from './pictures';
 import { CAPTION_TEMPLATE, leftPrompt, taskToken } from './prompts';
 import { rankTexts } from './rank';
 import { TEXT_SAMPLING } from './sampling';
-import { best, checkKeep } from './scores';
+import { best, checkKeep, checkWeight } from './scores';
 import type { LoadedModel } from './loadedModel';
 import type { CaptionOptions, CaptionResult, PictureTokens, TaskContext, TextEvent } from './types';
 import { writeTexts } from './writing';
@@ -19,8 +19,9 @@ export async function caption(
   context: TaskContext<TextEvent>,
 ): Promise<CaptionResult> {
   const { config } = model.manifest;
-  const { keep } = options;
+  const { keep, rankingWeight } = options;
   checkKeep(keep);
+  checkWeight(rankingWeight);
   const rightToken = taskToken(model, options.rightSpecialToken, 'RT_I2T', context);
   const template = model.openPrompt('right', options.template ?? CAPTION_TEMPLATE, rightToken);
   const leftToken = taskToken(model, options.leftSpecialToken, 'LT_I2T', context);
@@ -40,7 +41,6 @@ export async function caption(
     context,
   );
   if (keep === undefined) return drafts;
-  const { rankingWeight } = options;
   const ranked = await rankTexts(
     model,
     tokens!,

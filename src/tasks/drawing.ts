@@ -7,7 +7,7 @@ import type { LoadedModel } from './loadedModel';
 import { checkText, fillTemplate, leftPrompt, taskToken } from './prompts';
 import { rankImages } from './rank';
 import { drawSeed, given, IMAGE_SAMPLING } from './sampling';
-import { best, checkKeep } from './scores';
+import { best, checkKeep, checkWeight } from './scores';
 import type { Ranking, TaskContext, TextToImageEvent, TextToImageOptions, TextToImageResult } from './types';
 
 /**
@@ -30,6 +30,8 @@ export async function drawPictures(
     throw new RudolphError('bad-input', `guidance is ${guidance}, expected 0 (none) to 1, upstream's is 0.2`);
   const count = options.count ?? 1;
   checkKeep(keep, count);
+  checkWeight(rankingWeight);
+  model.checkDecoder(options.decoder); // now: drawing may take long, and would be lost
   const seed = options.seed ?? drawSeed();
   const imageTokens = config.imageSide ** 2;
   const text = options.template === undefined ? prompt : fillTemplate(options.template, prompt);

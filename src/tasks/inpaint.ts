@@ -2,7 +2,7 @@ import { RudolphError } from '../errors';
 import { NO_TOKEN } from '../model/sampler';
 import { drawPictures } from './drawing';
 import type { LoadedModel } from './loadedModel';
-import { besideBorders, imageTokens, underMask } from './pictures';
+import { besideBorders, checkPicture, imageTokens, underMask } from './pictures';
 import type { InpaintOptions, PictureTokens, TaskContext, TextToImageEvent, TextToImageResult } from './types';
 
 /**
@@ -21,6 +21,7 @@ export async function inpaint(
   const { borders, mask, ...drawing } = options;
   if ((borders === undefined) === (mask === undefined))
     throw new RudolphError('bad-input', 'give either borders to keep or a mask of what to draw anew');
+  checkPicture(config, picture, 'the picture');
   const anew = mask === undefined ? besideBorders(config, borders!) : underMask(config, mask, picture);
   if (!anew.includes(true))
     throw new RudolphError(

@@ -160,8 +160,24 @@ export class LoadedModel {
   }
 
   /**
-   * Image tokens → picture. `decoder`: the plain one by default, where the model has it.
-   * @throws RudolphError `unsupported` for a decoder that the model lacks.
+   * The decoder to use: the one asked for, by default the plain one where the model has it.
+   * @throws RudolphError `bad-input` for what is no decoder, `unsupported` for one that the model lacks.
+   */
+  checkDecoder(asked: 'plain' | 'dwt' | undefined): 'plain' | 'dwt' {
+    const { components, name } = this.manifest;
+    const decoder = asked ?? (components.imageDecoder ? 'plain' : 'dwt');
+    if (decoder !== 'plain' && decoder !== 'dwt')
+      throw new RudolphError('bad-input', `the decoder is ${String(decoder)}, expected plain or dwt`);
+    if (!components[decoder === 'dwt' ? 'imageDecoderDwt' : 'imageDecoder']) {
+      const kind = asked === undefined ? '' : decoder === 'dwt' ? 'DWT ' : 'plain ';
+      throw new RudolphError('unsupported', `the model ${name} has no ${kind}image decoder`);
+    }
+    return decoder;
+  }
+
+  /**
+   * Image tokens → picture. `decoder`: see `checkDecoder`.
+   * @throws RudolphError what `checkDecoder` throws.
    */
   async decodeImage(
     codes: readonly number[],
@@ -171,13 +187,11 @@ export class LoadedModel {
       readonly onProgress?: (done: number) => void;
     },
   ): Promise<PlanarImage> {
-    const { components, name } = this.manifest;
-    const dwt = (options.decoder ?? (components.imageDecoder ? 'plain' : 'dwt')) === 'dwt';
-    const part = dwt ? 'imageDecoderDwt' : 'imageDecoder';
-    if (!components[part])
-      throw new RudolphError('unsupported', `the model ${name} has no ${dwt ? 'DWT' : 'plain'} image decoder`);
+    const dwt = this.checkDecoder(options.decoder) === 'dwt';
     const images =
-      dwt && components.imageDecoder ? await this.#tokenizerWith('imageDecoderDwt', options.signal) : this.images;
+      dwt && this.manifest.components.imageDecoder
+        ? await this.#tokenizerWith('imageDecoderDwt', options.signal)
+        : this.images;
     const { signal, onProgress } = options;
     return images.decode(codes, { dwt, ...(signal ? { signal } : {}), ...(onProgress ? { onProgress } : {}) });
   }

@@ -19,15 +19,10 @@ export async function perplexity(
   const { left, image, right } = input ?? {};
   for (const [name, text] of Object.entries({ left, right }))
     if (text !== undefined) checkText(`the ${name} text`, text);
-  if (left === undefined && image === undefined)
-    throw new RudolphError(
-      'bad-input',
-      right === undefined
-        ? 'there is nothing to score: give left text or a picture'
-        : 'right text needs a picture before it',
-    );
   if (right !== undefined && image === undefined)
     throw new RudolphError('bad-input', 'right text needs a picture before it');
+  if (left === undefined && image === undefined)
+    throw new RudolphError('bad-input', 'there is nothing to score: give left text or a picture');
   const usual = image === undefined ? 'LT_T2T' : left === undefined ? 'LT_I2T' : 'LT_T2I';
   const leftToken = taskToken(model, options.leftSpecialToken, usual, context);
   const ids = [...leftPrompt(model, left ?? '', leftToken, context)];

@@ -16,7 +16,10 @@ export async function imageTokens(
   pictures: readonly PictureTokens[],
   { signal, onEvent }: TaskContext<ProgressEvent<'image'>>,
 ): Promise<number[][]> {
-  pictures.forEach((picture, k) => check(model, picture, pictures.length > 1 ? `picture ${k + 1}` : 'the picture'));
+  const { config } = model.manifest;
+  pictures.forEach((picture, k) =>
+    checkPicture(config, picture, pictures.length > 1 ? `picture ${k + 1}` : 'the picture'),
+  );
   const total = pictures.filter((picture) => !isTokens(picture)).length;
   const result: number[][] = [];
   let done = 0;
@@ -27,7 +30,7 @@ export async function imageTokens(
     }
     onEvent?.({ type: 'progress', stage: 'image', done, total });
     const encoder = await model.encoder(signal);
-    const prepared = preprocess(picture, model.manifest.config.imageSide * encoder.factor);
+    const prepared = preprocess(picture, config.imageSide * encoder.factor);
     const { indices } = await encoder.encode(prepared, signal ? { signal } : {});
     result.push(Array.from(indices));
     onEvent?.({ type: 'progress', stage: 'image', done: ++done, total });
@@ -39,28 +42,31 @@ function isTokens(picture: PictureTokens): picture is readonly number[] {
   return Array.isArray(picture);
 }
 
-function check(model: LoadedModel, picture: PictureTokens, what: string): void {
-  const { imageSide, imageVocabulary } = model.manifest.config;
+/** @throws RudolphError `bad-input`, in which the picture is called `what`, for too few pixels or tokens, or ids that are no codes. */
+export function checkPicture(config: ModelConfig, picture: PictureTokens, what: string): void {
+  const { imageSide, imageVocabulary, imageSpecialTokens } = config;
   if (isTokens(picture)) {
     if (picture.length !== imageSide ** 2)
       throw new RudolphError('bad-input', `${what} has ${picture.length} image tokens, expected ${imageSide ** 2}`);
-    const wrong = picture.findIndex((id) => !(Number.isInteger(id) && id >= 0 && id < imageVocabulary));
+    const codes = imageVocabulary - imageSpecialTokens;
+    const wrong = picture.findIndex((id) => !(Number.isInteger(id) && id >= 0 && id < codes));
     if (wrong >= 0)
       throw new RudolphError(
         'bad-input',
-        `token ${wrong} of ${what} is ${picture[wrong]}, expected an image id from 0 to ${imageVocabulary - 1}`,
+        `token ${wrong} of ${what} is ${picture[wrong]}, expected an image id from 0 to ${codes - 1}`,
       );
     return;
   }
-  if (
-    typeof picture !== 'object' ||
-    picture === null ||
-    !(picture.width >= 1 && picture.height >= 1) ||
-    picture.data?.length !== picture.width * picture.height * 4
-  ) {
+  checkPixels(picture, what);
+}
+
+function checkPixels(image: RgbaImage, what: string): void {
+  if (typeof image !== 'object' || image === null || !('data' in image))
+    throw new RudolphError('bad-input', `${what} is neither pixels ({width, height, data}) nor an array of numbers`);
+  if (!(image.width >= 1 && image.height >= 1) || image.data?.length !== image.width * image.height * 4) {
     throw new RudolphError(
       'bad-input',
-      `${what} is ${picture?.width}×${picture?.height} with ${picture?.data?.length} bytes, expected width · height · 4`,
+      `${what} is ${image.width}×${image.height} with ${image.data?.length} bytes, expected width · height · 4`,
     );
   }
 }
@@ -95,6 +101,7 @@ export function underMask(
     return values.map((value) => value === 1);
   }
   const image = mask as RgbaImage;
+  checkPixels(image, 'the mask');
   if (!isTokens(picture)) {
     // Rounding is allowed: a mask may be a smaller copy.
     const expected = (image.width * picture.height) / picture.width;

@@ -19,7 +19,7 @@ export function fillTemplate(template: string, text: string): string {
       'bad-input',
       `the template "${template}" has no {}, which says where the text goes, e.g. "на картинке {}"`,
     );
-  return template.replaceAll('{}', text);
+  return template.replaceAll('{}', () => text); // a function: in a string, $& and $$ would be patterns
 }
 
 /** @throws RudolphError `bad-input` for what is no text, or an empty one where one is needed. */

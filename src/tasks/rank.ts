@@ -3,7 +3,7 @@ import { score } from '../model/score';
 import type { LoadedModel } from './loadedModel';
 import { imageTokens } from './pictures';
 import { checkText, leftPrompt, rightPrompt, taskToken } from './prompts';
-import { IMAGE_RANKING_WEIGHT, rank, TEXT_RANKING_WEIGHT } from './scores';
+import { checkWeight, IMAGE_RANKING_WEIGHT, rank, TEXT_RANKING_WEIGHT } from './scores';
 import type { PictureTokens, RankOptions, RankResult, RankTextsOptions, ScoreEvent, TaskContext } from './types';
 
 /**
@@ -20,6 +20,7 @@ export async function rankImages(
 ): Promise<RankResult> {
   checkText('the text', text);
   checkList('pictures', pictures);
+  checkWeight(options.weight);
   const { signal, onEvent } = context;
   const left = leftPrompt(model, '', taskToken(model, options.leftSpecialToken, 'LT_I2T', context), context);
   const rightToken = taskToken(model, options.rightSpecialToken, 'RT_I2T', context);
@@ -49,6 +50,7 @@ export async function rankTexts(
 ): Promise<RankResult> {
   checkList('texts', texts);
   texts.forEach((text, k) => checkText(`text ${k + 1}`, text));
+  checkWeight(options.weight);
   const { counts } = options;
   if (counts && (counts.length !== texts.length || !counts.every((count) => count > 0)))
     throw new RudolphError('bad-input', `counts must hold a number above 0 for each of the ${texts.length} texts`);

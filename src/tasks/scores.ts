@@ -16,18 +16,19 @@ export function rank(
   weight: number,
   counts?: readonly number[],
 ): Ranking & { readonly order: readonly number[] } {
-  if (!(weight >= 0 && weight <= 1)) {
-    throw new RudolphError(
-      'bad-input',
-      `the weight of the text is ${weight}, expected 0 (only the picture counts) to 1`,
-    );
-  }
+  checkWeight(weight);
   const text = normalized(textPerplexities);
   const image = normalized(imagePerplexities);
   const scores = text.map((value, k) => (weight * value + (1 - weight) * image[k]!) / (counts?.[k] ?? 1));
   // Sorting is stable: equal candidates stay in the order of the input.
   const order = scores.map((_, k) => k).sort((a, b) => scores[a]! - scores[b]!);
   return { scores, textPerplexities, imagePerplexities, order };
+}
+
+/** Before anything is computed. @throws RudolphError `bad-input` unless the weight of a ranking is absent or 0…1. */
+export function checkWeight(weight: number | undefined): void {
+  if (weight === undefined || (weight >= 0 && weight <= 1)) return;
+  throw new RudolphError('bad-input', `the weight of the text is ${weight}, expected 0 (only the picture counts) to 1`);
 }
 
 /** @throws RudolphError `bad-input` unless `keep` is absent or an integer of 1 or more, at most `count` where that is given. */

@@ -149,7 +149,7 @@ export interface ClassifyOptions {
   readonly rightSpecialToken?: string | null;
 }
 
-export type ScoreEvent = NoticeEvent | ProgressEvent<'image' | 'prompt' | 'scores'>;
+export type ScoreEvent = NoticeEvent | ProgressEvent<'image' | 'scores'>;
 
 export interface ClassifyResult {
   /** Index of the likeliest class. */

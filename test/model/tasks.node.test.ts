@@ -158,6 +158,17 @@ describe('tasks', () => {
         plain.images[0]!.height * 2,
       ]);
     });
+
+    it('refuses what it would stumble over at the end before it begins', async () => {
+      const events: string[] = [];
+      const context = { onEvent: ({ type }: { type: string }) => events.push(type) };
+      const wrong = { decoder: 'haar' as 'dwt' };
+      await expect(engine.textToImage('кот', wrong, context)).rejects.toThrow(/decoder is haar/);
+      const heavy = { keep: 1, rankingWeight: 2 };
+      await expect(engine.textToImage('кот', heavy, context)).rejects.toThrow(/weight of the text is 2/);
+      await expect(engine.caption(codes, heavy, context)).rejects.toThrow(/weight of the text is 2/);
+      expect(events).toEqual([]);
+    });
   });
 
   describe('inpainting', () => {

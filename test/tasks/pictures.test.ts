@@ -78,4 +78,10 @@ describe('a mask', () => {
   it('must have the picture’s proportions', () => {
     expect(() => underMask(config, mask(['WW', 'WW']), picture(40, 20))).toThrow(/2×2.*40×20/);
   });
+
+  it('must be pixels or numbers', () => {
+    const bytes = new Uint8Array(16) as unknown as number[];
+    expect(() => underMask(config, bytes, picture(4, 4))).toThrow(/the mask is neither pixels/);
+    expect(() => underMask(config, { ...mask(['WW', 'WW']), height: 1 }, picture(4, 2))).toThrow(/2×1 with 16 bytes/);
+  });
 });
