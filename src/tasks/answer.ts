@@ -1,4 +1,5 @@
 import { RudolphError } from '../errors';
+import { checkSampling } from '../model/sampler';
 import type { LoadedModel } from './loadedModel';
 import { imageTokens } from './pictures';
 import { checkText, INSTRUCTIONS, leftPrompt, taskToken } from './prompts';
@@ -64,6 +65,7 @@ async function respond(
   options: TextOptions,
   context: TaskContext<TextEvent>,
 ): Promise<TextResult> {
+  checkSampling(options);
   const { config } = model.manifest;
   const left = leftPrompt(model, prompt, taskToken(model, options.leftSpecialToken, `LT_${token}`, context), context);
   const start = model.openPrompt('right', '', taskToken(model, options.rightSpecialToken, `RT_${token}`, context));

@@ -1,3 +1,4 @@
+import { checkSampling } from '../model/sampler';
 import { imageTokens } from './pictures';
 import { CAPTION_TEMPLATE, leftPrompt, taskToken } from './prompts';
 import { rankTexts } from './rank';
@@ -20,6 +21,7 @@ export async function caption(
 ): Promise<CaptionResult> {
   const { config } = model.manifest;
   const { keep, rankingWeight } = options;
+  checkSampling(options);
   checkKeep(keep);
   checkWeight(rankingWeight);
   const rightToken = taskToken(model, options.rightSpecialToken, 'RT_I2T', context);

@@ -12,12 +12,12 @@ import type { Ranking, TaskContext, TextToImageEvent, TextToImageOptions, TextTo
 
 /**
  * Draws image tokens behind a prompt, ranks them where asked, and decodes them.
- * @param forced ids of the tokens that are given, by position in the sequence; NO_TOKEN elsewhere
+ * @param prepare called when the options have been checked: ids of the tokens that are given, by position in the sequence; NO_TOKEN elsewhere
  */
 export async function drawPictures(
   model: LoadedModel,
   prompt: string,
-  forced: Uint32Array<ArrayBuffer> | null,
+  prepare: (() => Promise<Uint32Array<ArrayBuffer>>) | null,
   options: TextToImageOptions,
   context: TaskContext<TextToImageEvent>,
 ): Promise<TextToImageResult> {
@@ -36,6 +36,7 @@ export async function drawPictures(
   const imageTokens = config.imageSide ** 2;
   const text = options.template === undefined ? prompt : fillTemplate(options.template, prompt);
   const left = leftPrompt(model, text, taskToken(model, options.specialToken, 'LT_T2I', context), context);
+  const forced = await prepare?.();
   onEvent?.({ type: 'progress', stage: 'prompt', done: 0, total: 1 });
   const drawn = await generate(model.transformer, model.sampler, {
     prefix: left,

@@ -30,10 +30,13 @@ export async function inpaint(
         ? `the borders keep all ${config.imageSide}×${config.imageSide} tokens, so there is nothing to draw`
         : 'the mask is black everywhere, so there is nothing to draw: paint white what should be drawn anew',
     );
-  const [codes] = await imageTokens(model, [picture], context);
-  const forced = new Uint32Array(model.transformer.sequenceLength).fill(NO_TOKEN);
-  codes!.forEach((id, token) => {
-    if (!anew[token]) forced[config.leftLength + token] = id;
-  });
-  return drawPictures(model, prompt, forced, drawing, context);
+  const kept = async (): Promise<Uint32Array<ArrayBuffer>> => {
+    const [codes] = await imageTokens(model, [picture], context);
+    const forced = new Uint32Array(model.transformer.sequenceLength).fill(NO_TOKEN);
+    codes!.forEach((id, token) => {
+      if (!anew[token]) forced[config.leftLength + token] = id;
+    });
+    return forced;
+  };
+  return drawPictures(model, prompt, kept, drawing, context);
 }

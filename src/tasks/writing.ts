@@ -1,5 +1,4 @@
 import { generate } from '../model/generate';
-import { checkSampling } from '../model/sampler';
 import { END, type LoadedModel } from './loadedModel';
 import { drawSeed, given } from './sampling';
 import type { SamplingOptions, TaskContext, TextEvent, TextResult } from './types';
@@ -25,7 +24,6 @@ export async function writeTexts(
   { prefix, templateIds, end, classes, endFrom, allowed, defaults, options }: WritingRequest,
   { signal, onEvent }: TaskContext<TextEvent>,
 ): Promise<TextResult> {
-  checkSampling(options);
   const count = options.count ?? 1;
   const seed = options.seed ?? drawSeed();
   const textOf = (ids: ArrayLike<number>, known: number): { ids: number[]; text: string } => {
