@@ -9,7 +9,7 @@ export interface Chips {
   values(): string[];
 }
 
-/** @param id of the field that adds; separators are Enter, comma, semicolon and new lines. */
+/** @param id of the field that adds; Enter, commas and semicolons separate, and new lines in what is pasted. */
 export function createChips(id: string, initial: readonly string[]): Chips {
   const list = element('ul', { className: 'chip-list' });
   const input = element('input', { type: 'text', id, className: 'chip-input', lang: 'ru', autocomplete: 'off' });
@@ -17,6 +17,7 @@ export function createChips(id: string, initial: readonly string[]): Chips {
   say(input, () => t().addClass, 'placeholder');
   say(input, () => t().addClass, 'aria-label');
   input.setAttribute('aria-describedby', `${id}-hint`);
+  say(list, () => t().classes, 'aria-label');
   const field = element('li', { className: 'chip-add' }, input);
   list.append(field);
   const chips = new Map<string, HTMLElement>();
@@ -29,8 +30,10 @@ export function createChips(id: string, initial: readonly string[]): Chips {
         'close',
         () => t().removeClass(name),
         () => {
+          const next = chips.get(name)?.nextElementSibling;
           takeAway(name);
-          input.focus();
+          // Not always the field: on phones it would bring up the keyboard.
+          (next?.querySelector('button') ?? input).focus();
         },
       );
       const chip = element(
@@ -57,15 +60,22 @@ export function createChips(id: string, initial: readonly string[]): Chips {
     if (event.key === 'Enter') {
       event.preventDefault();
       addTyped();
-    } else if (event.key === 'Backspace' && input.value === '') {
+    } else if (event.key === 'Backspace' && input.value === '' && !event.repeat) {
       const last = [...chips.keys()].at(-1);
       if (last !== undefined) takeAway(last);
     }
   });
   input.addEventListener('input', () => {
-    if (/[,;\n]/.test(input.value)) addTyped();
+    if (/[,;]/.test(input.value)) addTyped();
   });
-  input.addEventListener('blur', addTyped);
+  input.addEventListener('paste', (event) => {
+    // A field of one line would join them.
+    const text = event.clipboardData?.getData('text/plain') ?? '';
+    if (!/\n/.test(text.trim())) return;
+    event.preventDefault();
+    addTyped();
+    add(text);
+  });
   list.addEventListener('click', (event) => {
     if (event.target === list) input.focus();
   });

@@ -144,7 +144,8 @@ export class Easel {
       }
     };
     canvas.addEventListener('pointerdown', (event) => {
-      if (event.button !== 0) return;
+      // Of several fingers the first paints; one line between two of them would be nobody's stroke.
+      if (event.button !== 0 || !event.isPrimary) return;
       canvas.setPointerCapture(event.pointerId);
       this.#last = null;
       stroke(event);
@@ -152,13 +153,14 @@ export class Easel {
       this.#paint();
     });
     canvas.addEventListener('pointermove', (event) => {
+      if (!event.isPrimary) return;
       if (this.#last) stroke(event);
       else if (event.pointerType !== 'mouse') return;
       this.#cursor = event.pointerType === 'mouse' ? this.#cellAt(event.clientX, event.clientY) : null;
       this.#paint();
     });
-    const end = (): void => {
-      this.#last = null;
+    const end = (event: PointerEvent): void => {
+      if (event.isPrimary) this.#last = null;
     };
     canvas.addEventListener('pointerup', end);
     canvas.addEventListener('pointercancel', end);

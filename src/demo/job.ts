@@ -115,6 +115,7 @@ export class Job<Result> {
     } catch (error) {
       if (this.#running !== controller) return; // something else has taken the place
       view.end(error);
+      if (isAbort(error)) announce(t().stopped);
       model.noteFailure(error);
     } finally {
       if (this.#running === controller) {

@@ -24,12 +24,11 @@ export function say<E extends Element>(element: E, text: () => string, attribute
   return element;
 }
 
-/** Russian first; the choice is remembered. Fills every `data-t`, `data-t-label` and `data-t-placeholder` of the page. */
+/** Russian first; the choice is remembered. Fills every `data-t` and `data-t-label` of the page. */
 export function startLanguage(buttons: Iterable<HTMLButtonElement>): void {
   for (const [data, attribute] of [
     ['t', ''],
     ['tLabel', 'aria-label'],
-    ['tPlaceholder', 'placeholder'],
   ] as const) {
     const selector = `[data-${data.replace(/[A-Z]/g, (capital) => `-${capital.toLowerCase()}`)}]`;
     for (const element of document.querySelectorAll<HTMLElement>(selector)) {
@@ -81,6 +80,11 @@ export function bytesText(bytes: number): string {
   }
   const digits = unit === 0 || value >= 99.95 ? 0 : 1;
   return `${numberText(value, digits)}\u00a0${UNITS[language][unit]!}`;
+}
+
+/** A number with as few digits as it needs. */
+export function shortNumber(value: number): string {
+  return new Intl.NumberFormat(language).format(value);
 }
 
 /** A number with the decimal sign of the language. */

@@ -55,7 +55,8 @@ acceptPictures(async (file) => {
 byId('skip').addEventListener('click', (event) => {
   // The address keeps the task's name.
   event.preventDefault();
-  tabs.panel(tabs.current).querySelector<HTMLElement>('textarea, input, button')?.focus();
+  const fields = tabs.panel(tabs.current).querySelectorAll<HTMLElement>('textarea, input, button');
+  [...fields].find((field) => field.checkVisibility())?.focus();
 });
 
 void pictures.loadExamples();

@@ -84,15 +84,19 @@ export class Pictures {
       return true;
     } catch (error) {
       if (turn !== this.#takes) return false;
-      this.fail(error);
+      this.#error = error;
+      this.#tell();
       return false;
     }
   }
 
-  /** Tells of a file that cannot be read. */
-  fail(error: unknown): void {
-    this.#error = error;
-    this.#tell();
+  /** Reads files and keeps them at hand, without choosing one; the first unreadable one is told of. @returns the others. */
+  async readAll(files: readonly Blob[]): Promise<PagePicture[]> {
+    const results = await Promise.allSettled(files.map((file) => this.read(file)));
+    const pictures = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    this.#error = results.find((result) => result.status === 'rejected')?.reason ?? null;
+    this.#remember(pictures);
+    return pictures;
   }
 
   /** @throws LocalError when the browser cannot decode the file. */

@@ -3,6 +3,8 @@ import { copyButton, quietButton } from './controls';
 import { element } from './dom';
 import { numberText, say, t } from './language';
 
+/** How upstream's captions begin; it is no part of what is to be drawn. */
+const TEMPLATE = /^на картинке\s*/i;
 /** Different texts shown at once; the rarer ones are folded away. */
 const MOST_TEXTS = 4;
 
@@ -57,6 +59,11 @@ function howOften({ count, total }: { readonly count: number; readonly total: nu
   const times = element('span', { className: 'times', role: 'img' });
   say(times, () => t().times(count, total));
   return say(times, () => t().timesLabel(count, total), 'aria-label');
+}
+
+/** What a text asks to be drawn: all behind the captions' template. */
+export function promptOf(text: string): string {
+  return text.replace(TEMPLATE, '');
 }
 
 /** A button that puts a text where pictures are drawn from. */

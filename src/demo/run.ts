@@ -44,6 +44,8 @@ export class Run {
   readonly #facts = element('p', { className: 'run-facts' });
   readonly #notes = element('div', { className: 'run-notes' });
   readonly #started = performance.now();
+  /** Whether the best candidates are chosen. */
+  #chosen = false;
 
   constructor(request: RunRequest, page: Page) {
     const { prompt, count } = request;
@@ -142,8 +144,9 @@ export class Run {
   /** From here on the best candidates are there, in their order: the places of all others go. */
   #keepBest(): void {
     const { count, keep } = this.#request;
-    if (keep === null || this.#cards.length === keep) return;
-    if (keep < count) this.#cards = this.#cards.slice(0, keep);
+    if (keep === null || count === 1 || this.#chosen) return;
+    this.#chosen = true;
+    this.#cards = this.#cards.slice(0, keep);
     for (const card of this.#cards) card.empty();
     this.#showCards();
   }

@@ -2,7 +2,7 @@ import type { SamplingOptions } from '../index';
 import { iconButton } from './controls';
 import { element } from './dom';
 import { LocalError } from './explain';
-import { say, t } from './language';
+import { say, shortNumber, t } from './language';
 import type { Strings } from './strings';
 
 type Sentence = (strings: Strings) => string;
@@ -77,10 +77,10 @@ export function createField(
     placeholder,
     mode,
     lang,
-  }: { hint?: Sentence; placeholder?: string; mode?: 'numeric' | 'decimal'; lang?: string } = {},
+  }: { hint?: Sentence; placeholder?: Sentence | string; mode?: 'numeric' | 'decimal'; lang?: string } = {},
 ): { readonly root: HTMLElement; readonly input: HTMLInputElement } {
   const input = element('input', { id, type: 'text', autocomplete: 'off' });
-  if (placeholder) input.placeholder = placeholder;
+  if (placeholder) say(input, () => (typeof placeholder === 'string' ? placeholder : placeholder(t())), 'placeholder');
   if (mode) input.inputMode = mode;
   if (lang) input.lang = lang;
   const root = element(
@@ -114,7 +114,7 @@ export class SamplingFields {
   readonly #inputs: Readonly<Record<'seed' | 'topK' | 'topP' | 'temperature', HTMLInputElement>>;
 
   /** @param task before each id @param defaults what the library takes where a field is empty. */
-  constructor(task: string, defaults: { readonly topK: string; readonly topP: string; readonly temperature: string }) {
+  constructor(task: string, defaults: { readonly topK: number; readonly topP: number; readonly temperature: number }) {
     const seed = createField(`${task}-seed`, (strings) => strings.seed, { mode: 'numeric' });
     seed.input.maxLength = 10;
     say(seed.input, () => t().seedRandom, 'placeholder');
@@ -132,17 +132,17 @@ export class SamplingFields {
 
     const topK = createField(`${task}-top-k`, 'top-k', {
       hint: (strings) => strings.topKHint,
-      placeholder: defaults.topK,
+      placeholder: () => shortNumber(defaults.topK),
       mode: 'numeric',
     });
     const topP = createField(`${task}-top-p`, 'top-p', {
       hint: (strings) => strings.topPHint,
-      placeholder: defaults.topP,
+      placeholder: () => shortNumber(defaults.topP),
       mode: 'decimal',
     });
     const temperature = createField(`${task}-temperature`, (strings) => strings.temperature, {
       hint: (strings) => strings.temperatureHint,
-      placeholder: defaults.temperature,
+      placeholder: () => shortNumber(defaults.temperature),
       mode: 'decimal',
     });
     this.fields = [topK.root, topP.root, temperature.root];
@@ -182,9 +182,9 @@ export class SamplingFields {
 }
 
 /** Upstream's defaults, which empty fields stand for. */
-export const IMAGE_DEFAULTS = { topK: '768', topP: '0,99', temperature: '1' } as const;
-export const TEXT_DEFAULTS = { topK: '64', topP: '0,8', temperature: '0,9' } as const;
-export const ANSWER_DEFAULTS = { topK: '32', topP: '0,8', temperature: '1' } as const;
+export const IMAGE_DEFAULTS = { topK: 768, topP: 0.99, temperature: 1 } as const;
+export const TEXT_DEFAULTS = { topK: 64, topP: 0.8, temperature: 0.9 } as const;
+export const ANSWER_DEFAULTS = { topK: 32, topP: 0.8, temperature: 1 } as const;
 
 /** A number, with a point or a comma; undefined where nothing was filled in. */
 export function readNumber(

@@ -16,12 +16,11 @@ export function createSlot(page: Page, task: TaskId, chosen?: () => void): HTMLE
     'span',
     { className: 'dropzone-text' },
     say(element('span', { className: 'dropzone-call' }), () => t().choosePicture),
-    say(element('span', { className: 'dropzone-more', id: `${task}-drop-hint` }), () => t().dropHint),
+    say(element('span', { className: 'dropzone-more' }), () => t().dropHint),
   );
   const input = fileInput(`${task}-file`, async (files) => {
     if (await pictures.take(files[0]!)) chosen?.();
   });
-  input.setAttribute('aria-describedby', `${task}-drop-hint`);
   const hint = say(element('p', { className: 'hint' }), () => t().seenHint);
   pictures.watch(() => {
     const { current } = pictures;
@@ -72,11 +71,14 @@ export function createErrors({ pictures }: Page): HTMLElement {
   return place;
 }
 
-/** Small pictures to choose from: what was drawn or opened, then the examples. */
+/**
+ * Small pictures to choose from: what was drawn or opened, then the examples.
+ * @param adds whether a press adds to a list instead of choosing the one picture of all tasks
+ */
 export function createShelf(
   { pictures }: Page,
   take: (picture: PagePicture) => void = (picture) => pictures.choose(picture),
-  label: (name: string) => string = (name) => t().takePicture(name),
+  adds = false,
 ): HTMLElement {
   const list = element('ul', { className: 'shelf' });
   say(list, () => t().shelf, 'aria-label');
@@ -88,7 +90,8 @@ export function createShelf(
       const known = made.get(picture);
       if (known) return known;
       const thumb = element('button', { type: 'button', className: 'thumb' }, copyOf(picture));
-      say(thumb, () => label(picture.name || t().chosenPicture), 'aria-label');
+      const name = (): string => picture.name || t().chosenPicture;
+      say(thumb, () => (adds ? t().addPicture(name()) : t().takePicture(name())), 'aria-label');
       thumb.title = picture.name;
       thumb.addEventListener('click', () => take(picture));
       const item = element('li', {}, thumb);
@@ -99,7 +102,11 @@ export function createShelf(
     if (items.length !== list.children.length || items.some((item, k) => list.children[k] !== item))
       list.replaceChildren(...items);
     list.hidden = items.length === 0;
-    for (const [picture, item] of made) item.classList.toggle('chosen', picture === current);
+    if (adds) return;
+    for (const [picture, item] of made) {
+      item.classList.toggle('chosen', picture === current);
+      item.firstElementChild!.setAttribute('aria-pressed', String(picture === current));
+    }
   });
   return list;
 }

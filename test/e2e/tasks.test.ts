@@ -175,7 +175,7 @@ describe('redrawing a part', () => {
   it('keeps the tokens of a drawn picture that were not painted over', async () => {
     await openReady('draw');
     await draw();
-    await page.getByRole('button', { name: 'Перерисовать часть картинки 1' }).click();
+    await page.getByRole('button', { name: 'Дорисовать картинку 1' }).click();
     expect(await openTab()).toBe('tab-inpaint');
     expect(await page.inputValue('#inpaint-prompt')).toBe('красный круг');
     await page.click('#keep-top');
@@ -193,6 +193,13 @@ describe('redrawing a part', () => {
     const upper = (SIDE * SIDE * 4) / 2;
     expect(anew.slice(0, upper)).toEqual(old.slice(0, upper));
     expect(anew.slice(upper)).not.toEqual(old.slice(upper));
+  });
+
+  it('forgets the words of an example when a file takes its place', async () => {
+    await openReady('inpaint');
+    await expect.poll(() => page.inputValue('#inpaint-prompt')).toBe('кот слева от ёлки на голубом фоне');
+    await page.setInputFiles('#inpaint-file', `${FOLDER}/image1.png`);
+    await expect.poll(() => page.inputValue('#inpaint-prompt')).toBe('');
   });
 
   /** Middles of the easel's cells on the screen. */
@@ -228,7 +235,7 @@ it('answers questions about a picture, a text and sums, and says that it was not
   expect(await page.locator('#panel-answer .slot').isVisible()).toBe(false);
   expect(await page.locator('#answer-output').textContent()).toBe('');
   await run('answer');
-  await page.locator('#answer-kind label', { hasText: 'счёт' }).click();
+  await page.locator('#answer-kind label', { hasText: 'о числах' }).click();
   const answers = await run('answer');
   expect(await answers.count()).toBeGreaterThan(0);
   await page.fill('#answer-question', '');

@@ -7,12 +7,9 @@ import { t } from '../language';
 import type { Page } from '../page';
 import { createNote, fillPanel } from '../panel';
 import type { PagePicture } from '../pictures';
-import { drawButton, rankingDetails, textList } from '../results';
+import { drawButton, promptOf, rankingDetails, textList } from '../results';
 import { createAdvanced, createField, createSegments, SamplingFields, TEXT_DEFAULTS } from '../settings';
 import { createSlot } from '../slot';
-
-/** How upstream's captions begin; it is no part of what is to be drawn. */
-const TEMPLATE = /^на картинке\s*/i;
 
 /** Describes the picture in words. */
 export function startCaption(page: Page): {
@@ -107,7 +104,7 @@ export function followPicture({ pictures }: Page, ...jobs: readonly { clear(): v
 function showCaptions(page: Page, { texts, counts, ranking }: CaptionResult): Node[] {
   const total = counts.reduce((sum, part) => sum + part, 0);
   const items = texts.map((text, k) => {
-    const prompt = text.replace(TEMPLATE, '');
+    const prompt = promptOf(text);
     return {
       text,
       times: { count: counts[k]!, total },
@@ -115,10 +112,11 @@ function showCaptions(page: Page, { texts, counts, ranking }: CaptionResult): No
       actions: prompt === '' ? [] : [drawButton(prompt, page.drawText)],
     };
   });
+  const prompts = texts.map(promptOf).filter((text) => text !== '');
   const compare = quietButton(
     'rank',
     () => t().compareThese,
-    () => page.compareTexts(texts.map((text) => text.replace(TEMPLATE, '')).filter((text) => text !== '')),
+    () => page.compareTexts(prompts),
   );
-  return [...textList(items), ...(texts.length > 1 ? [compare] : [])];
+  return [...textList(items), ...(texts.length > 1 && prompts.length > 0 ? [compare] : [])];
 }

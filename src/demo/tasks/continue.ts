@@ -7,11 +7,8 @@ import { Job, type Work } from '../job';
 import { say, t } from '../language';
 import type { Page } from '../page';
 import { createExamples, createNote, fillPanel } from '../panel';
-import { drawButton, figure, textList } from '../results';
+import { drawButton, figure, promptOf, textList } from '../results';
 import { createAdvanced, createSegments, SamplingFields, TEXT_DEFAULTS } from '../settings';
-
-/** How texts may begin that tell of a picture; it is no part of what is to be drawn. */
-const TEMPLATE = /^на картинке\s*/i;
 
 /** Writes on from the beginning of a text. */
 export function startContinue(page: Page): void {
@@ -53,7 +50,7 @@ export function startContinue(page: Page): void {
     const total = counts.reduce((sum, part) => sum + part, 0);
     return textList(
       texts.map((written, k) => {
-        const prompt = written.replace(TEMPLATE, '');
+        const prompt = promptOf(written);
         const more = quietButton(
           'continue',
           () => t().continueMore,

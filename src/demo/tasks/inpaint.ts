@@ -1,4 +1,5 @@
 import { createComposer } from '../composer';
+import { fit } from '../controls';
 import { element } from '../dom';
 import { Easel } from '../easel';
 import { LocalError } from '../explain';
@@ -38,9 +39,10 @@ export function startInpaint(page: Page): { readonly redraw: (picture: PagePictu
     if (pictures.current === shown) return;
     shown = pictures.current;
     easel.show(shown);
-    if (!shown?.described || (composer.prompt.value !== given && composer.prompt.value !== '')) return;
-    given = shown.name;
+    if (!shown || (composer.prompt.value !== given && composer.prompt.value !== '')) return;
+    given = shown.described ? shown.name : '';
     composer.prompt.value = given;
+    fit(composer.prompt);
   });
 
   const other = element('label', { className: 'chip file-chip' });

@@ -162,13 +162,8 @@ function rankImages(page: Page): {
     set(next);
   };
   const take = async (files: readonly File[]): Promise<void> => {
-    try {
-      const read = await Promise.all(files.map((file) => pictures.read(file)));
-      pictures.add(read);
-      change([...chosen, ...read]);
-    } catch (error) {
-      pictures.fail(error);
-    }
+    const read = await pictures.readAll(files);
+    if (read.length > 0) change([...chosen, ...read]);
   };
   const addTile = element(
     'li',
@@ -185,8 +180,10 @@ function rankImages(page: Page): {
     const remove = element('button', { type: 'button', className: 'icon tile-remove' }, icon('close'));
     say(remove, () => t().removePicture(picture.name || t().chosenPicture), 'aria-label');
     remove.addEventListener('click', () => {
+      const at = chosen.indexOf(picture);
       change(chosen.filter((other) => other !== picture));
-      text.focus();
+      // The next one's button; not the text, which would bring up a phone's keyboard.
+      tiles.children[at]!.querySelector<HTMLElement>('button, input')!.focus({ preventScroll: true });
     });
     return element('li', { className: 'tile' }, copyOf(picture), remove);
   };
@@ -215,7 +212,7 @@ function rankImages(page: Page): {
           ),
         ),
       ],
-      tell: ({ order }) => t().announceText(ranked[order[0]!]!.name),
+      tell: ({ order }) => t().announceText(ranked[order[0]!]!.name || t().chosenPicture),
     };
   };
   const job = new Job(page, 'rank', { start: (strings) => strings.rank }, prepare);
@@ -236,7 +233,7 @@ function rankImages(page: Page): {
     (picture) => {
       if (!chosen.includes(picture)) change([...chosen, picture]);
     },
-    (name) => t().addPicture(name),
+    true,
   );
   const form = element(
     'div',
