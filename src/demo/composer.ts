@@ -60,7 +60,7 @@ export function createComposer(
   const showRunning = (controller: AbortController | null): void => {
     running = controller;
     settings.showButton(running !== null, words.button);
-    page.tabs.setBusy(task, running !== null);
+    page.tabs.setBusy(task, form, running !== null);
   };
   const showProblem = (error: unknown): void => {
     problem.hidden = error === null;

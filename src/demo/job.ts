@@ -81,7 +81,7 @@ export class Job<Result> {
     this.#running?.abort();
     this.#running = null;
     this.output.replaceChildren();
-    this.#page.tabs.setBusy(this.#task, false);
+    this.#page.tabs.setBusy(this.#task, this, false);
     this.#showButton();
   }
 
@@ -101,7 +101,7 @@ export class Job<Result> {
     const { model, tabs } = this.#page;
     const view = new JobView(this.output);
     this.#showButton();
-    tabs.setBusy(this.#task, true);
+    tabs.setBusy(this.#task, this, true);
     this.output.scrollIntoView({ block: 'nearest', behavior: 'smooth' });
     try {
       view.progress((strings) => strings.waitingForModel, null);
@@ -120,7 +120,7 @@ export class Job<Result> {
     } finally {
       if (this.#running === controller) {
         this.#running = null;
-        tabs.setBusy(this.#task, false);
+        tabs.setBusy(this.#task, this, false);
         this.#showButton();
       }
     }

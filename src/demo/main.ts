@@ -45,11 +45,11 @@ startClassify(page);
 const ranking = startRank(page);
 startContinue(page);
 
-/** A picture from anywhere: the open task takes it, or else it is described. */
-acceptPictures(async (file) => {
-  if (tabs.current === 'rank') return ranking.take(file);
+/** Pictures from anywhere: the open task takes the first, a comparison of pictures all, or else it is described. */
+acceptPictures(async (files) => {
+  if (tabs.current === 'rank') return ranking.take(files);
   if (tabs.current === 'draw' || tabs.current === 'continue') tabs.open('caption');
-  if ((await pictures.take(file)) && tabs.current === 'caption') captioning.run();
+  if ((await pictures.take(files[0]!)) && tabs.current === 'caption') captioning.run();
 });
 
 byId('skip').addEventListener('click', (event) => {

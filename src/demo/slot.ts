@@ -112,7 +112,7 @@ export function createShelf(
 }
 
 /** Whole-page drops and pasted pictures; nothing dropped anywhere may navigate away. */
-export function acceptPictures(take: (file: File) => void | Promise<void>): void {
+export function acceptPictures(take: (files: readonly File[]) => void | Promise<void>): void {
   let over = 0;
   const holdsFiles = (event: DragEvent): boolean => event.dataTransfer?.types.includes('Files') ?? false;
   const leave = (): void => {
@@ -134,13 +134,13 @@ export function acceptPictures(take: (file: File) => void | Promise<void>): void
     if (!holdsFiles(event)) return;
     event.preventDefault();
     leave();
-    const file = event.dataTransfer?.files[0];
-    if (file) void take(file);
+    const files = [...(event.dataTransfer?.files ?? [])];
+    if (files.length > 0) void take(files);
   });
   document.addEventListener('paste', (event) => {
-    const file = [...(event.clipboardData?.files ?? [])].find(({ type }) => type.startsWith('image/'));
-    if (!file) return;
+    const files = [...(event.clipboardData?.files ?? [])].filter(({ type }) => type.startsWith('image/'));
+    if (files.length === 0) return;
     event.preventDefault();
-    void take(file);
+    void take(files);
   });
 }

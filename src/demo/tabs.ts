@@ -22,6 +22,8 @@ const LABELS: Readonly<Record<TaskId, (strings: Strings) => string>> = {
 export class Tabs {
   readonly #tabs = new Map<TaskId, { readonly tab: HTMLButtonElement; readonly panel: HTMLElement }>();
   readonly #opened = new Map<TaskId, () => void>();
+  /** Who works behind each tab: a panel may hold several. */
+  readonly #workers = new Map<TaskId, Set<object>>();
   #current: TaskId = 'draw';
   /** Whether arrow keys made the newest entry of the history: the next arrow replaces it. */
   #byArrow = false;
@@ -83,8 +85,12 @@ export class Tabs {
   }
 
   /** Marks a task that works, also while another panel is open. */
-  setBusy(id: TaskId, busy: boolean): void {
-    this.#tabs.get(id)!.tab.toggleAttribute('data-busy', busy);
+  setBusy(id: TaskId, worker: object, busy: boolean): void {
+    const workers = this.#workers.get(id) ?? new Set();
+    this.#workers.set(id, workers);
+    if (busy) workers.add(worker);
+    else workers.delete(worker);
+    this.#tabs.get(id)!.tab.toggleAttribute('data-busy', workers.size > 0);
   }
 
   #show(id: TaskId): void {

@@ -18,8 +18,8 @@ type Mode = 'texts' | 'images';
 /** Several texts compared with a picture, or several pictures with a text. */
 export function startRank(page: Page): {
   readonly compare: (texts: readonly string[]) => void;
-  /** Takes a file that was dropped or pasted. */
-  readonly take: (file: File) => Promise<void>;
+  /** Takes files that were dropped or pasted. */
+  readonly take: (files: readonly File[]) => Promise<void>;
 } {
   const texts = rankTexts(page);
   const images = rankImages(page);
@@ -71,9 +71,9 @@ export function startRank(page: Page): {
       page.tabs.open('rank');
       texts.compare(several);
     },
-    take: async (file) => {
-      if (mode.value === 'texts') await page.pictures.take(file);
-      else await images.take([file]);
+    take: async (files) => {
+      if (mode.value === 'texts') await page.pictures.take(files[0]!);
+      else await images.take(files);
     },
   };
 }
