@@ -3,6 +3,9 @@ import type { MaskKind, ModelConfig } from '../format/manifest';
 import type { Arena } from '../gpu/buffers';
 import { packParams } from '../gpu/kernel';
 
+/** Keys and values of all layers are kept below this where several sequences share the work: more gains little time. */
+export const CACHE_BYTES = 2 ** 30;
+
 export interface CacheShape {
   /** P prefixes, each computed once and shared by the sequences that continue it. */
   readonly prefixes: number;
@@ -55,20 +58,24 @@ export class KeyValueCache {
     );
   }
 
+  /** Bytes of keys and values of all layers. */
+  static totalBytes(config: ModelConfig, shape: CacheShape): number {
+    return config.layerMasks.reduce((sum, _, layer) => sum + 2 * KeyValueCache.layerBytes(config, shape, layer), 0);
+  }
+
   /**
-   * How many of the shape's sequences fit the largest binding: a multiple of `together`, which divides `shape.sequences`.
-   * @throws `out-of-memory` when not even so many do.
+   * How many of the shape's sequences fit the largest binding and CACHE_BYTES: a multiple of `together`, which divides
+   * `shape.sequences`. The first `together` may exceed CACHE_BYTES.
+   * @throws `out-of-memory` when not even so many fit a binding.
    */
   static sequencesThatFit(config: ModelConfig, shape: CacheShape, bindingBytes: number, together = 1): number {
     let fitting = shape.sequences;
-    while (
-      fitting > 0 &&
-      config.layerMasks.some(
-        (_, layer) => KeyValueCache.layerBytes(config, { ...shape, sequences: fitting }, layer) > bindingBytes,
-      )
-    ) {
-      fitting -= together;
-    }
+    const fits = (): boolean => {
+      const part = { ...shape, sequences: fitting };
+      if (fitting > together && KeyValueCache.totalBytes(config, part) > CACHE_BYTES) return false;
+      return config.layerMasks.every((_, layer) => KeyValueCache.layerBytes(config, part, layer) <= bindingBytes);
+    };
+    while (fitting > 0 && !fits()) fitting -= together;
     if (fitting === 0) {
       throw new RudolphError(
         'out-of-memory',

@@ -3,7 +3,7 @@ import type { ModelConfig } from '../format/manifest';
 import { Arena, readBack } from '../gpu/buffers';
 import type { Dispatch } from '../gpu/kernel';
 import { Runner } from '../gpu/runner';
-import { KeyValueCache, type CacheShape } from './cache';
+import { CACHE_BYTES, KeyValueCache, type CacheShape } from './cache';
 import { checkIds } from './forward';
 import { noNumbers } from './generate';
 import { recordPerplexities, type Targets } from './perplexities';
@@ -11,8 +11,6 @@ import type { Body, BodySpec, Transformer } from './transformer';
 
 /** Rows of one pass, unless one sequence has more: beyond, matrices gain nothing and memory and submissions only grow. */
 const MOST_ROWS = { software: 256, hardware: 1024 } as const;
-/** Keys and values of all layers, unless one sequence needs more. */
-const CACHE_BYTES = 2 ** 30;
 
 export type Stream = 'left' | 'image' | 'right';
 
@@ -304,7 +302,7 @@ export function fittingShape(
     const layer = KeyValueCache.layerBytes(config, shape, 0); // without rings all layers have as many
     const rows = Math.max(shape.prefixes * prefixRows, shape.sequences * tailRows);
     const binds = Math.max(layer, rows * 4 * config.hidden * 4) <= bindingBytes;
-    if (binds && (single || layer * 2 * config.layers <= CACHE_BYTES)) return shape;
+    if (binds && (single || KeyValueCache.totalBytes(config, shape) <= CACHE_BYTES)) return shape;
     if (single) {
       throw new RudolphError(
         'out-of-memory',

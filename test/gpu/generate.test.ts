@@ -282,6 +282,14 @@ test('batches are as large as the largest binding, in pairs where there are two 
   expect(fits).toThrow(expect.objectContaining({ code: 'out-of-memory', message: expect.stringContaining('2 seq') }));
 });
 
+test('batches keep the whole cache below 1 GiB, but are never empty', () => {
+  // Captions of 2.7B: a sequence takes 124 · 2560 · 4 · 2 · 32 bytes, what all share 964 · 2560 · 4 · 2 · 32.
+  const large = { ...SMALL, layers: 32, hidden: 2560, layerMasks: new Array<'row'>(32).fill('row') };
+  const shape = { prefixes: 1, prefixLength: 964, sequences: 48, tailLength: 124, rings: false };
+  expect(KeyValueCache.sequencesThatFit(large, shape, 2 ** 31)).toBe(5);
+  expect(KeyValueCache.sequencesThatFit(large, { ...shape, prefixLength: 2000 }, 2 ** 31)).toBe(1);
+});
+
 describe('masks that are not standard', () => {
   test('bitsets that equal the standard masks give the same logits, others do not', async () => {
     const gpu = await openGpu({ variants: 'base' });
