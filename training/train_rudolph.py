@@ -143,7 +143,7 @@ def losses(
 
     def wanted(scene: Scene) -> bool:
         known = all(body.kind % (len(KINDS) // stage.kinds) == 0 for body in scene.sprites)
-        return known and (scene.size != "pair" or rng.random() < stage.pairs)
+        return known and (scene.size == "large" or rng.random() < (stage.pairs if scene.size == "pair" else arguments.smaller))
 
     with torch.autocast("cpu", dtype=torch.bfloat16):
         scenes, codes = pool.draw(rng, arguments.draw, True, wanted)
@@ -237,6 +237,9 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1.2e-3)
     parser.add_argument("--draw", type=int, default=8, help="text-to-image samples a step and worker")
     parser.add_argument("--describe", type=int, default=3, help="image-to-text samples a step and worker")
+    parser.add_argument(
+        "--smaller", type=float, default=1, help="how often a single scene that is not large is taken when one comes up"
+    )
     parser.add_argument("--ready", type=int, default=5000, help="scenes a worker begins with")
     parser.add_argument("--fresh", type=int, default=12, help="new scenes a step and worker; few are soon known by heart")
     parser.add_argument("--pool", type=int, default=60000, help="most scenes a worker")

@@ -59,6 +59,8 @@ export class PictureReader {
   /** @throws what `readPicture` throws. */
   async read(picture: Picture | readonly number[]): Promise<PictureTokens> {
     if (Array.isArray(picture)) return picture as readonly number[];
+    // Callers without types may hand over tokens in a typed array.
+    if (ArrayBuffer.isView(picture)) return Array.from(picture as unknown as Uint32Array);
     const { width, height, data } = await readPicture(picture as Picture, this.#signal);
     if ((picture as Partial<RgbaImage>).data !== data) this.transfer.push(data.buffer);
     return { width, height, data };

@@ -83,8 +83,9 @@ export class LoadedModel {
       firstComponents(manifest).filter((name) => name !== 'tokenizer' && name !== 'preview'),
       options,
     );
+    let transformer: Transformer | undefined;
     try {
-      const transformer = Transformer.create(gpu, manifest.config, weights);
+      transformer = Transformer.create(gpu, manifest.config, weights);
       const sampler = await Sampler.create(gpu);
       const images = await ImageTokenizer.create(gpu, weights, manifest);
       return new LoadedModel(
@@ -94,6 +95,7 @@ export class LoadedModel {
         options.onProgress,
       );
     } catch (error) {
+      transformer?.dispose();
       weights.dispose();
       throw error;
     }
