@@ -146,9 +146,9 @@ it('captions a drawn picture, and takes a caption back as a prompt', async () =>
     const prompt = (await item.locator('.text').textContent())!.replace(/^на картинке\s*/, '');
     expect(await item.getByText('Нарисовать это').count()).toBe(prompt === '' ? 0 : 1);
   }
-  const words = page.locator(`${CAPTIONS} .text`, { hasText: /на картинке ./ });
-  const caption = (await words.first().textContent())!;
-  await page.locator(CAPTIONS, { has: words.first() }).getByText('Нарисовать это').click();
+  const item = page.locator(CAPTIONS, { has: page.locator('.text', { hasText: /на картинке ./ }) }).first();
+  const caption = (await item.locator('.text').textContent())!;
+  await item.getByText('Нарисовать это').click();
   expect(`на картинке ${await page.inputValue('#draw-prompt')}`).toBe(caption);
 });
 

@@ -269,7 +269,12 @@ describe('score', { timeout: 300_000 }, () => {
 
 describe('batches that fit', () => {
   const limit = 128 * 2 ** 20;
-  const model = (hidden: number, layers: number): ModelConfig => ({ ...SMALL, hidden, layers });
+  const model = (hidden: number, layers: number): ModelConfig => ({
+    ...SMALL,
+    hidden,
+    layers,
+    layerMasks: new Array<'row'>(layers).fill('row'),
+  });
   const shapeOf = (
     config: ModelConfig,
     counts: { prefixRows: number; prefixes: number; tailRows: number; tails: number },
