@@ -8,14 +8,13 @@ import argparse
 import random
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from .bpe import BPE
 from .fit_tokenizer import Projection
 from .rudolph import Rudolph
-from .scenes import random_scene, render
+from .scenes import random_scene, render_all
 from .train_rudolph import make_config
 from .train_vqgan import CONFIG
 from .vqgan import VQGAN, load_state
@@ -27,9 +26,9 @@ def shares(old: VQGAN, new: VQGAN, scenes: int) -> Tensor:
     count = torch.zeros(new.config["n_embed"], old.config["n_embed"])
     rng, projection = random.Random(8), Projection(new)
     for _ in range(scenes // 16):
-        images = torch.from_numpy(np.stack([render(random_scene(rng)) for _ in range(16)])).permute(0, 3, 1, 2)
+        images = render_all(random_scene(rng) for _ in range(16))
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            latents = old.latents(images.contiguous())
+            latents = old.latents(images)
         before = old.quantize.proj(latents.float()).argmax(1).flatten()
         after = projection.encode(images).flatten()
         count.index_put_((after, before), torch.ones(len(before)), accumulate=True)

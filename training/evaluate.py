@@ -4,7 +4,6 @@ import argparse
 import json
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -14,7 +13,7 @@ from .generate import describe, draw
 from .heldout import load
 from .matcher import judge_caption, judge_drawing
 from .rudolph import Config, Rudolph
-from .scenes import Scene, render
+from .scenes import Scene, render_all
 from .vqgan import VQGAN, load_state
 
 
@@ -24,11 +23,6 @@ def load_export(folder: Path) -> tuple[Rudolph, VQGAN, BPE]:
     model.load_state_dict(torch.load(folder / "pytorch_model.bin", weights_only=True))
     vqgan.load_state_dict(load_state(folder / "vqgan.ckpt"))
     return model.requires_grad_(False), vqgan.requires_grad_(False), BPE.load(folder / "bpe.model")
-
-
-def pictures(scenes: list[Scene]) -> Tensor:
-    """-> [B, 3, SIDE, SIDE]"""
-    return torch.from_numpy(np.stack([render(scene) for scene in scenes])).permute(0, 3, 1, 2).contiguous()
 
 
 def in_parts(function, tensor: Tensor, size: int = 20) -> Tensor:
@@ -65,7 +59,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     model, vqgan, bpe = load_export(arguments.folder)
     captions, scenes = zip(*load()[:: arguments.every])
-    truth = pictures(scenes)
+    truth = render_all(scenes)
     codes = in_parts(vqgan.encode, truth)
     decoded = in_parts(vqgan.decode, codes)
     result = {"PSNR": round(float(-10 * (decoded - truth).square().mean((1, 2, 3)).log10().mean()), 2)}

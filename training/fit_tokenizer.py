@@ -17,11 +17,10 @@ import argparse
 import random
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from .scenes import SIDE, TOKEN, random_scene, render
+from .scenes import TOKEN, random_scene, render, render_all
 from .train_vqgan import CONFIG
 from .vqgan import VQGAN
 
@@ -171,7 +170,7 @@ def main() -> None:
     model.initialise()
     write_encoder(model, mean, components, codebook)
     rng = random.Random(5)
-    images = torch.from_numpy(np.stack([render(random_scene(rng)) for _ in range(64)])).permute(0, 3, 1, 2).contiguous()
+    images = render_all(random_scene(rng) for _ in range(64))
     with torch.no_grad():
         same = (model.encode(images[:8]) == Projection(model).encode(images[:8])).float().mean()
     print(f"{100 * same:.2f} % of the codes of the network are those of the projection")

@@ -3,7 +3,6 @@
 import random
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,15 +10,14 @@ from .bpe import BPE
 from .captions import caption, without_yo
 from .fit_tokenizer import Projection
 from .rudolph import LT_I2T, LT_T2I, LT_T2T, LT_UNK, RT_I2T, RT_UNK, Config, prompt
-from .scenes import Scene, random_scene, render
+from .scenes import Scene, random_scene, render_all
 
 TEMPLATE = "на картинке"  # upstream's caption template
 
 
 def encode(projection: Projection, scenes: list[Scene]) -> Tensor:
     """Scenes -> codes [B, I]"""
-    images = torch.from_numpy(np.stack([render(scene) for scene in scenes])).permute(0, 3, 1, 2).contiguous()
-    return projection.encode(images)
+    return projection.encode(render_all(scenes))
 
 
 class Pool:

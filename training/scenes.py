@@ -2,9 +2,11 @@
 
 import hashlib
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from .kinds import KINDS
 from .sprites import sprite
@@ -149,3 +151,8 @@ def render(scene: Scene) -> np.ndarray:
         window *= 1 - alpha
         window += colour
     return np.clip(picture, 0, 1, out=picture)
+
+
+def render_all(scenes: Iterable[Scene]) -> torch.Tensor:
+    """Pictures [B, 3, SIDE, SIDE], 0..1."""
+    return torch.from_numpy(np.stack([render(scene) for scene in scenes])).permute(0, 3, 1, 2).contiguous()

@@ -8,14 +8,13 @@ import argparse
 import random
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from .budget import Clock, Log, learning_rate, save
 from .fit_tokenizer import Projection
-from .scenes import SIDE, Scene, random_scene, render
+from .scenes import SIDE, Scene, random_scene, render_all
 from .train_vqgan import CONFIG, gradient_loss, psnr
 from .vqgan import VQGAN, load_state
 
@@ -26,10 +25,6 @@ CROP = 64
 def quantised(model: VQGAN, projection: Projection, images: Tensor) -> Tensor:
     """images [B, 3, SIDE, SIDE] -> their codes' rows [B, embed_dim, SIDE / 8, SIDE / 8]"""
     return model.quantize.embed(projection.encode(images)).transpose(1, 2).unflatten(2, (SIDE // 8, -1))
-
-
-def stack(scenes: list[Scene]) -> Tensor:
-    return torch.from_numpy(np.stack([render(scene) for scene in scenes])).permute(0, 3, 1, 2).contiguous()
 
 
 def crops(rng: random.Random, scenes: list[Scene], rows: Tensor, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -76,7 +71,7 @@ def main() -> None:
     clock, log = Clock(arguments.minutes, spent), Log(arguments.out / "log.jsonl")
     saved = clock.seconds
     fixed_rng = random.Random(12345)
-    fixed = stack([random_scene(fixed_rng) for _ in range(64)])
+    fixed = render_all(random_scene(fixed_rng) for _ in range(64))
 
     while clock.share < 1:
         share = clock.share
@@ -84,7 +79,7 @@ def main() -> None:
             group["lr"] = learning_rate(share, arguments.rate)
         whole = share > 0.6
         scenes = [random_scene(rng, free=rng.random() < 0.2) for _ in range(3 if whole else 8)]
-        images = stack(scenes)
+        images = render_all(scenes)
         rows = quantised(model, projection, images)
         if not whole:
             rows, images = crops(rng, scenes, rows, images)

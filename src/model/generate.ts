@@ -11,7 +11,8 @@ const MOST_SEQUENCES = 48;
 /** A text step looks at its `done` flags this often; with two submissions in flight, at most 8 tokens run ahead. */
 const TEXT_STEPS_PER_SUBMISSION = 4;
 const PREVIEW_EVERY_MS = 120;
-const END = 3;
+/** The id that closes a text. */
+export const END = 3;
 
 export interface GenerateRequest {
   /** Ids of the shared prefix, from position 0 on. */

@@ -1,9 +1,9 @@
 import { RudolphError } from '../errors';
-import { score } from '../model/score';
 import type { LoadedModel } from './loadedModel';
 import { imageTokens } from './pictures';
 import { CAPTION_TEMPLATE, checkText, fillTemplate, leftPrompt, rightPrompt, taskToken } from './prompts';
 import { inverseProbabilities, zeroShotScores } from './scores';
+import { scoreStreams } from './scoring';
 import type { ClassifyOptions, ClassifyResult, PictureTokens, ScoreEvent, TaskContext } from './types';
 
 /**
@@ -22,7 +22,6 @@ export async function classify(
   if (!Array.isArray(classes) || classes.length === 0)
     throw new RudolphError('bad-input', 'there are no classes: expected a list of one or more names, e.g. кот, собака');
   classes.forEach((name, k) => checkText(`class ${k + 1}`, name, 'кот'));
-  const { signal, onEvent } = context;
   const template = options.template ?? `${CAPTION_TEMPLATE} {}`;
   const leftTemplate = options.leftTemplate ?? '';
   const varied = leftTemplate.includes('{}');
@@ -41,13 +40,15 @@ export async function classify(
     leftPrompt(model, text, leftToken, context),
   );
   const [codes] = await imageTokens(model, [picture], context);
-  const { right } = await score(model.transformer, {
-    prefixes: lefts.map((ids) => [...ids, ...codes!]),
-    tails: rights.map((ids, k) => ({ prefix: varied ? k : 0, ids })),
-    streams: ['right'],
-    ...(signal ? { signal } : {}),
-    onProgress: (done, total) => onEvent?.({ type: 'progress', stage: 'scores', done, total }),
-  });
+  const { right } = await scoreStreams(
+    model,
+    {
+      prefixes: lefts.map((ids) => [...ids, ...codes!]),
+      tails: rights.map((ids, k) => ({ prefix: varied ? k : 0, ids })),
+      streams: ['right'],
+    },
+    context,
+  );
   const perplexities = right!;
   const label = perplexities.indexOf(Math.min(...perplexities));
   return {

@@ -1,8 +1,8 @@
 import { RudolphError } from '../errors';
-import { score } from '../model/score';
 import type { LoadedModel } from './loadedModel';
 import { checkText, taskToken } from './prompts';
 import { TEXT_SAMPLING } from './sampling';
+import { scoreStreams } from './scoring';
 import type { ContinueTextOptions, ContinueTextResult, TaskContext, TextEvent } from './types';
 import { writeTexts } from './writing';
 
@@ -42,13 +42,14 @@ export async function continueText(
     },
     context,
   );
-  const { signal, onEvent } = context;
-  const { left } = await score(model.transformer, {
-    prefixes: result.texts.map((written) => model.leftPrompt(written, special).ids),
-    tails: [],
-    streams: ['left'],
-    ...(signal ? { signal } : {}),
-    onProgress: (done, total) => onEvent?.({ type: 'progress', stage: 'scores', done, total }),
-  });
+  const { left } = await scoreStreams(
+    model,
+    {
+      prefixes: result.texts.map((written) => model.leftPrompt(written, special).ids),
+      tails: [],
+      streams: ['left'],
+    },
+    context,
+  );
   return { ...result, textPerplexities: left! };
 }

@@ -4,6 +4,7 @@ import type { ModelSource } from '../format/modelSource';
 import { readComponent } from '../format/readComponent';
 import type { Gpu } from '../gpu/device';
 import type { PlanarImage, RgbaImage } from '../image/image';
+import { END } from '../model/generate';
 import { ImageTokenizer } from '../model/imageTokenizer';
 import { Sampler } from '../model/sampler';
 import { selfTested } from '../model/selfTest';
@@ -11,9 +12,6 @@ import { Transformer } from '../model/transformer';
 import { type LoadProgress, Weights } from '../model/weights';
 import { buildPrompt } from '../text/prompt';
 import { Tokenizer } from '../text/tokenizer';
-
-/** The id that closes a text. */
-export const END = 3;
 
 type LaterComponent = 'imageEncoder' | 'imageDecoderDwt';
 

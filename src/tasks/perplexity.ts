@@ -1,8 +1,9 @@
 import { RudolphError } from '../errors';
-import { score, type Stream } from '../model/score';
+import type { Stream } from '../model/score';
 import type { LoadedModel } from './loadedModel';
 import { imageTokens } from './pictures';
 import { checkText, leftPrompt, rightPrompt, taskToken } from './prompts';
+import { scoreStreams } from './scoring';
 import type { PerplexityInput, PerplexityOptions, PerplexityResult, ScoreEvent, TaskContext } from './types';
 
 /**
@@ -37,13 +38,14 @@ export async function perplexity(
     ids.push(...rightPrompt(model, right, rightToken, context));
     streams.push('right');
   }
-  const { signal, onEvent } = context;
-  const found = await score(model.transformer, {
-    prefixes: [ids],
-    tails: [],
-    streams,
-    ...(signal ? { signal } : {}),
-    onProgress: (done, total) => onEvent?.({ type: 'progress', stage: 'scores', done, total }),
-  });
+  const found = await scoreStreams(
+    model,
+    {
+      prefixes: [ids],
+      tails: [],
+      streams,
+    },
+    context,
+  );
   return { left: found.left?.[0] ?? null, image: found.image?.[0] ?? null, right: found.right?.[0] ?? null };
 }

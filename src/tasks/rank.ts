@@ -1,9 +1,9 @@
 import { RudolphError } from '../errors';
-import { score } from '../model/score';
 import type { LoadedModel } from './loadedModel';
 import { imageTokens } from './pictures';
 import { checkText, leftPrompt, rightPrompt, taskToken } from './prompts';
 import { checkWeight, IMAGE_RANKING_WEIGHT, rank, TEXT_RANKING_WEIGHT } from './scores';
+import { scoreStreams } from './scoring';
 import type { PictureTokens, RankOptions, RankResult, RankTextsOptions, ScoreEvent, TaskContext } from './types';
 
 /**
@@ -21,18 +21,19 @@ export async function rankImages(
   checkText('the text', text);
   checkList('pictures', pictures);
   checkWeight(options.weight);
-  const { signal, onEvent } = context;
   const left = leftPrompt(model, '', taskToken(model, options.leftSpecialToken, 'LT_I2T', context), context);
   const rightToken = taskToken(model, options.rightSpecialToken, 'RT_I2T', context);
   const right = rightPrompt(model, text, rightToken, context);
   const codebooks = await imageTokens(model, pictures, context);
-  const { image, right: texts } = await score(model.transformer, {
-    prefixes: [left],
-    tails: codebooks.map((codes) => ({ prefix: 0, ids: [...codes, ...right] })),
-    streams: ['image', 'right'],
-    ...(signal ? { signal } : {}),
-    onProgress: (done, total) => onEvent?.({ type: 'progress', stage: 'scores', done, total }),
-  });
+  const { image, right: texts } = await scoreStreams(
+    model,
+    {
+      prefixes: [left],
+      tails: codebooks.map((codes) => ({ prefix: 0, ids: [...codes, ...right] })),
+      streams: ['image', 'right'],
+    },
+    context,
+  );
   return rank(texts!, image!, options.weight ?? IMAGE_RANKING_WEIGHT);
 }
 
@@ -54,17 +55,18 @@ export async function rankTexts(
   const { counts } = options;
   if (counts && (counts.length !== texts.length || !counts.every((count) => count > 0)))
     throw new RudolphError('bad-input', `counts must hold a number above 0 for each of the ${texts.length} texts`);
-  const { signal, onEvent } = context;
   const special = taskToken(model, options.leftSpecialToken, 'LT_T2I', context);
   const lefts = texts.map((text) => leftPrompt(model, text, special, context));
   const [codes] = await imageTokens(model, [picture], context);
-  const { left, image } = await score(model.transformer, {
-    prefixes: lefts.map((ids) => [...ids, ...codes!]),
-    tails: [],
-    streams: ['left', 'image'],
-    ...(signal ? { signal } : {}),
-    onProgress: (done, total) => onEvent?.({ type: 'progress', stage: 'scores', done, total }),
-  });
+  const { left, image } = await scoreStreams(
+    model,
+    {
+      prefixes: lefts.map((ids) => [...ids, ...codes!]),
+      tails: [],
+      streams: ['left', 'image'],
+    },
+    context,
+  );
   return rank(left!, image!, options.weight ?? TEXT_RANKING_WEIGHT, counts);
 }
 

@@ -1,5 +1,5 @@
-import { generate } from '../model/generate';
-import { END, type LoadedModel } from './loadedModel';
+import { END, generate } from '../model/generate';
+import type { LoadedModel } from './loadedModel';
 import { drawSeed, given } from './sampling';
 import type { SamplingOptions, TaskContext, TextEvent, TextResult } from './types';
 
