@@ -1,4 +1,4 @@
-"""Writes sprites.png and sprites.json, with which other programs compose and judge scenes: python -m training.atlas [DIR]"""
+"""Writes sprites.png, letters.png and world.json, with which other programs compose and judge scenes: python -m training.atlas [DIR]"""
 
 import json
 import sys
@@ -8,17 +8,20 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from .captions import BACKGROUND_WORDS, PLACE_WORDS, SIZE_WORDS
+from .captions import BACKGROUND_WORDS, COUNT_WORDS, PLACE_WORDS, SIZE_WORDS, TIME_WORDS
 from .kinds import KINDS
+from .lettering import CELL, FONTS, INK, LETTERS, letter
 from .matcher import THRESHOLD, TOLERANCE
-from .scenes import BACKGROUNDS, PAIR_SIZES, PLACES, RELATIONS, SIDE, SIZES, TOKEN, centre, pair_centres
+from .scenes import (
+    BACKGROUNDS, COUNTS, HORIZON, MEADOW, PLACES, PLATE, PLATES, RELATIONS, SIDE, SIZES, TIMES, TOKEN, centre, centres, jitters, side_of,
+)  # fmt: skip
 from .sprites import sprite
 
 COLUMNS = 12
 LARGEST = max(SIZES.values())
 
 
-def picture() -> Image.Image:
+def sprites() -> Image.Image:
     """All sprites at the largest size, RGBA with straight alpha, row by row."""
     count = -(-len(KINDS) // COLUMNS)
     atlas = np.zeros((count * LARGEST, COLUMNS * LARGEST, 4), dtype=np.float32)
@@ -30,12 +33,30 @@ def picture() -> Image.Image:
     return Image.fromarray((atlas.clip(0, 1) * 255 + 0.5).astype("uint8"), "RGBA")
 
 
-def jitter(size: int) -> int:
-    """The largest distance from the nominal place, along each axis, of sprites on the token grid."""
-    return 0 if size == LARGEST else TOKEN
+def letters() -> Image.Image:
+    """The ink of all letters (0 none, 255 full), a font a row."""
+    rows = [np.concatenate([letter(character, font) for character in LETTERS], 1) for font in range(len(FONTS))]
+    return Image.fromarray((np.concatenate(rows) * 255 + 0.5).astype("uint8"))
+
+
+def layout(size: str, place: str) -> dict:
+    """Where the sprites of a layout lie: their side and nominal centres, and the largest distance from there along x and y."""
+    side = side_of(size, place)
+    middles = [centre(place, side)] if size in SIZES else centres(size, place)
+    return {"pixels": side, "centers": middles, "jitter": [TOKEN * moves for moves in jitters(size, place)]}
 
 
 def description() -> dict:
+    places = {
+        **{size: list(PLACES) for size in SIZES},
+        "pair": RELATIONS, "count": COUNTS, "row": ["between"], "text": list(PLATES),
+    }  # fmt: skip
+    plain = {
+        name: {"sky": rgb, "ground": rgb, "words": f"на {BACKGROUND_WORDS[name]} фоне"} for name, rgb in BACKGROUNDS.items()
+    }
+    times = {
+        name: {"sky": BACKGROUNDS[sky], "ground": BACKGROUNDS[MEADOW], "words": TIME_WORDS[name]} for name, sky in TIMES.items()
+    }
     return {
         "side": SIDE,
         "tolerance": TOLERANCE,
@@ -44,38 +65,27 @@ def description() -> dict:
             {
                 "id": kind.id,
                 "character": kind.character,
-                "names": [asdict(name) for name in kind.names],
+                "names": [asdict(name) | {"countable": name.countable} for name in kind.names],
                 "rect": [i % COLUMNS * LARGEST, i // COLUMNS * LARGEST, LARGEST, LARGEST],
             }
             for i, kind in enumerate(KINDS)
         ],
-        "sizes": {
-            size: {
-                "pixels": pixels,
-                "jitter": jitter(pixels),
-                "words": SIZE_WORDS.get(size),
-                "centers": {p: centre(p, pixels) for p in PLACES},
-            }
-            for size, pixels in SIZES.items()
-        },
-        "pairs": [
-            {
-                "pixels": pixels,
-                "jitter": jitter(pixels),
-                "centers": {relation: pair_centres(relation, pixels) for relation in RELATIONS},
-            }
-            for pixels in PAIR_SIZES
-        ],
-        "places": PLACE_WORDS,
-        "backgrounds": {name: {"rgb": rgb, "word": BACKGROUND_WORDS[name]} for name, rgb in BACKGROUNDS.items()},
+        "layouts": {size: {place: layout(size, place) for place in known} for size, known in places.items()},
+        "sizeWords": {size: SIZE_WORDS.get(size) for size in SIZES},
+        "placeWords": PLACE_WORDS,
+        "countWords": COUNT_WORDS,
+        "backgrounds": plain | times,
+        "horizon": HORIZON,
+        "letters": {"characters": LETTERS, "cell": CELL, "ink": INK, "plate": PLATE, "margin": TOKEN, "tops": PLATES},
     }
 
 
 def write(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    picture().save(folder / "sprites.png", optimize=True)
+    sprites().save(folder / "sprites.png", optimize=True)
+    letters().save(folder / "letters.png", optimize=True)
     text = json.dumps(description(), ensure_ascii=False, indent=1)
-    (folder / "sprites.json").write_text(text + "\n", encoding="utf-8")
+    (folder / "world.json").write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

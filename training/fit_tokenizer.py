@@ -22,7 +22,7 @@ from torch import Tensor
 
 from .scenes import TOKEN, random_scene, render, render_all
 from .train_vqgan import CONFIG
-from .vqgan import VQGAN
+from .vqgan import VQGAN, load_state
 
 LARGE = 256.0  # K: far above any component
 FREE = 0.1  # share of the scenes off the token grid
@@ -59,9 +59,10 @@ def nearest(x: Tensor, codebook: Tensor) -> Tensor:
     return torch.cat([(2 * part @ codebook.T - bias).argmax(1) for part in x.split(65536)])
 
 
-def k_means(x: Tensor, count: int, rounds: int) -> Tensor:
-    """Lloyd's algorithm from k-means++-like seeds; empty clusters start anew at the worst served points."""
-    chosen = x[torch.randint(len(x), (64,))]
+def k_means(x: Tensor, count: int, rounds: int, kept: Tensor) -> Tensor:
+    """Lloyd's algorithm from k-means++-like seeds; empty clusters start anew at the worst served points. The first rows are
+    `kept` [n, d] and stay."""
+    chosen = kept if len(kept) else x[torch.randint(len(x), (64,))]
     pool = x[torch.randperm(len(x))[:60000]]
     while len(chosen) < count:
         distance = torch.cdist(pool, chosen).min(1).values.square()
@@ -72,7 +73,9 @@ def k_means(x: Tensor, count: int, rounds: int) -> Tensor:
         sizes = torch.bincount(codes, minlength=count)
         error = (x - chosen[codes]).square().sum(1)
         chosen = torch.where((sizes > 0).unsqueeze(1), sums / sizes.clamp(min=1).unsqueeze(1), chosen)
+        chosen[: len(kept)] = kept
         empty = (sizes < 2).nonzero()[:, 0]
+        empty = empty[empty >= len(kept)]
         if len(empty) and number < rounds - 3:
             chosen[empty] = x[torch.multinomial(error[: 2**23], len(empty))]
     print(f"k-means: mean square error {error.mean() / x.shape[1]:.5f} a component, {len(empty)} empty")
@@ -154,15 +157,27 @@ def main() -> None:
     runs = Path(__file__).with_name("runs")
     parser.add_argument("--to", type=Path, default=runs / "vqgan.ckpt")
     parser.add_argument("--decoder", type=Path, help="a tokenizer of the same architecture whose decoder is a start")
+    parser.add_argument(
+        "--keep", type=Path, help="a tokenizer from here with a smaller codebook: its components, decoder and codes stay, codes are added"
+    )
     parser.add_argument("--scenes", type=int, default=6000)
     parser.add_argument("--rounds", type=int, default=25)
     arguments = parser.parse_args()
     torch.manual_seed(0)
     x = sample_patches(arguments.scenes, seed=4)
     print(f"{len(x):,} patches")
-    mean, components = principal_components(x, CONFIG["embed_dim"])
+    if arguments.keep:
+        state = load_state(arguments.keep)
+        keep = VQGAN({**CONFIG, "n_embed": len(state["quantize.embed.weight"])})
+        keep.load_state_dict(state)
+        kept, projection = keep.quantize.embed.weight.detach(), Projection(keep)
+        components, mean = projection.components, x.mean(0)
+        mean = mean - (mean @ components.T + projection.offset) @ components
+    else:
+        kept = torch.empty(0, CONFIG["embed_dim"])
+        mean, components = principal_components(x, CONFIG["embed_dim"])
     mean, components = mean.half().float(), components.half().float()
-    codebook = k_means((x - mean) @ components.T, CONFIG["n_embed"], arguments.rounds).half().float()
+    codebook = k_means((x - mean) @ components.T, CONFIG["n_embed"], arguments.rounds, kept).half().float()
     error = (codebook[nearest((x - mean) @ components.T, codebook)] @ components + mean - x).square().mean() / 4
     print(f"patches without a decoder: {-10 * error.log10():.2f} dB")
 
@@ -175,7 +190,10 @@ def main() -> None:
         same = (model.encode(images[:8]) == Projection(model).encode(images[:8])).float().mean()
     print(f"{100 * same:.2f} % of the codes of the network are those of the projection")
     assert same > 0.995
-    if arguments.decoder:
+    if arguments.keep:
+        model.decoder.load_state_dict(keep.decoder.state_dict())
+        model.post_quant_conv.load_state_dict(keep.post_quant_conv.state_dict())
+    elif arguments.decoder:
         old_state = torch.load(arguments.decoder, map_location="cpu", weights_only=True)["state_dict"]
         old = VQGAN({**CONFIG, "n_embed": len(old_state["quantize.embed.weight"])})
         old.load_state_dict({key: value.float() for key, value in old_state.items() if not key.startswith("loss.")})

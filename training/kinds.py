@@ -11,6 +11,11 @@ class Name:
     instrumental: str
     gender: str  # m, f or n
 
+    @property
+    def countable(self) -> bool:
+        """Whether two, three or four of it take the genitive as it is: adjectives would need another form."""
+        return " " not in self.nominative and not self.nominative.endswith("ое")
+
 
 @dataclass(frozen=True)
 class Kind:

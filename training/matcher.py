@@ -1,4 +1,4 @@
-"""Judges drawings against scenes (by correlation with every sprite) and captions against scenes (by their words)."""
+"""Judges drawings against scenes (by correlation with every sprite) and texts against scenes (by their words)."""
 
 from functools import lru_cache
 
@@ -7,13 +7,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .captions import BACKGROUND_WORDS, PLACE_WORDS, SIZE_WORDS, on_background, pair_caption, single_caption, without_yo
+from .captions import SIZE_WORDS, on_background, true_captions, without_yo
 from .kinds import KINDS
-from .scenes import BACKGROUNDS, PAIR_SIZES, SIDE, SIZES, Scene, centre, pair_centres
+from .scenes import BACKGROUNDS, GROUNDS, HORIZON, MEADOW, SIDE, SIZES, TIMES, Scene, centre, centres, side_of
 from .sprites import sprite
 
 TOLERANCE = 10  # pixels from the nominal place: a token of jitter and a little grace
 THRESHOLD = 0.5  # least correlation of a sprite that counts as drawn
+BORDER = 4
 
 
 @lru_cache(maxsize=None)
@@ -23,26 +24,44 @@ def _templates(size: int) -> tuple[Tensor, Tensor]:
     return tuple(torch.from_numpy(np.stack(part)).permute(0, 3, 1, 2).contiguous() for part in (colours, alphas))
 
 
-def background_colour(picture: Tensor) -> Tensor:
-    """picture [3, SIDE, SIDE] -> [3]: the median of its border, 4 pixels wide."""
-    inside = torch.zeros(SIDE, SIDE, dtype=torch.bool)
-    inside[4:-4, 4:-4] = True
-    return picture[:, ~inside].median(1).values
+def ground_colours(picture: Tensor) -> tuple[Tensor, Tensor]:
+    """picture [3, SIDE, SIDE] -> the medians [3] of its border above the horizon and below it."""
+    border = torch.ones(SIDE, SIDE, dtype=torch.bool)
+    border[BORDER:-BORDER, BORDER:-BORDER] = False
+    above = border.clone()
+    above[HORIZON:] = False
+    return tuple(picture[:, part].median(1).values for part in (above, border & ~above))
 
 
-def background_name(colour: Tensor) -> str:
-    return min(BACKGROUNDS, key=lambda name: float((colour * 255 - torch.tensor(BACKGROUNDS[name])).square().sum()))
+def _distance(colour: Tensor, name: str) -> float:
+    return float((colour * 255 - torch.tensor(BACKGROUNDS[name])).square().sum())
+
+
+def ground_name(sky: Tensor, ground: Tensor) -> str:
+    """The background or time of day whose colours are nearest."""
+    pairs = {name: (TIMES.get(name, name), MEADOW if name in TIMES else name) for name in GROUNDS}
+    return min(pairs, key=lambda name: _distance(sky, pairs[name][0]) + _distance(ground, pairs[name][1]))
+
+
+def plain_picture(sky: Tensor, ground: Tensor) -> Tensor:
+    """[3, SIDE, SIDE] of the two colours"""
+    picture = sky.view(3, 1, 1).repeat(1, SIDE, SIDE)
+    picture[:, HORIZON:] = ground.view(3, 1, 1)
+    return picture
 
 
 def correlations(picture: Tensor, middle: tuple[int, int], size: int) -> Tensor:
-    """Best cosine of each kind [K] with picture [3, SIDE, SIDE] around `middle`, both less the background."""
-    background = background_colour(picture).view(3, 1, 1)
+    """Best cosine of each kind [K] with picture [3, SIDE, SIDE] around `middle`, both less the background, which a sprite is
+    taken to hide as it would at the nominal place."""
+    plain = plain_picture(*ground_colours(picture))
     reach = size // 2 + TOLERANCE
-    padded = F.pad(picture - background, (reach,) * 4)  # nothing but background outside
+    padded = F.pad(picture - plain, (reach,) * 4)  # nothing but background outside
     x, y = middle
     window = padded[None, :, y : y + 2 * reach, x : x + 2 * reach]
     colours, alphas = _templates(size)
-    shapes = colours - alphas * background
+    behind = F.pad(plain[None], (size,) * 4, mode="replicate")[0]
+    behind = behind[:, y - size // 2 + size : y - size // 2 + 2 * size, x - size // 2 + size : x - size // 2 + 2 * size]
+    shapes = colours - alphas * behind
     product = F.conv2d(window, shapes)[0]  # [K, 2 * TOLERANCE + 1, the same]
     energy = F.conv2d(window.square().sum(1, keepdim=True), torch.ones(1, 1, size, size))[0]
     lengths = shapes.square().sum((1, 2, 3)).sqrt().view(-1, 1, 1)
@@ -54,16 +73,16 @@ def judge_drawing(picture: Tensor, scene: Scene) -> dict[str, bool]:
 
     A caption of a single scene names no size for a medium sprite, so any size is then right.
     """
-    if scene.size == "pair":
-        slots = [[(pair_centres(scene.place, size)[i], size) for size in PAIR_SIZES] for i in range(2)]
-    else:
+    if scene.size in SIZES:
         sizes = [SIZES[scene.size]] if scene.size in SIZE_WORDS else list(SIZES.values())
         slots = [[(centre(scene.place, size), size) for size in sizes]]
+    else:
+        slots = [[(middle, side_of(scene.size, scene.place))] for middle in centres(scene.size, scene.place)]
     hits = []
     for body, choices in zip(scene.sprites, slots):
         best = torch.stack([correlations(picture, *choice) for choice in choices]).amax(0)
         hits.append(int(best.argmax()) == body.kind and float(best.max()) >= THRESHOLD)
-    background = background_name(background_colour(picture)) == scene.background
+    background = ground_name(*ground_colours(picture)) == scene.background
     return {"sprites": all(hits), "background": background, "all": all(hits) and background}
 
 
@@ -79,31 +98,9 @@ def named_kinds(text: str) -> set[int]:
     }
 
 
-def true_captions(scene: Scene) -> set[str]:
-    """Every caption that tells the truth about a scene, complete or not, with е for ё."""
-    backgrounds, found = (None, scene.background), set()
-    if scene.size == "pair":
-        first, second = (KINDS[body.kind].names for body in scene.sprites)
-        for a in first:
-            for b in second:
-                texts = [pair_caption(a, b, scene.place, reverse, None) for reverse in (False, True)]
-                texts += [f"{a.nominative} и {b.nominative}", f"{b.nominative} и {a.nominative}"]
-                for text in texts:
-                    found |= {text, f"{text} {on_background(scene.background)}", f"{on_background(scene.background)} {text}"}
-    else:
-        for name in KINDS[scene.sprites[0].kind].names:
-            for size in (None, scene.size):
-                for place in (None, *PLACE_WORDS[scene.place]):
-                    for background in backgrounds:
-                        found.add(single_caption(name, size, place, background))
-                        found.add(f"{place} {single_caption(name, size, None, background)}")
-                        found.add(f"{on_background(scene.background)} {single_caption(name, size, place, None)}")
-    return {without_yo(text) for text in found}
-
-
 def judge_caption(text: str, scene: Scene) -> dict[str, bool]:
     """Does it name the right kinds and no others; is its background right; is the whole sentence true?"""
     text = without_yo(text)
     named = named_kinds(text) == {body.kind for body in scene.sprites}
-    background = f"на {without_yo(BACKGROUND_WORDS[scene.background])} фоне" in text
+    background = without_yo(on_background(scene.background)) in text
     return {"sprites": named, "background": background, "all": text in true_captions(scene)}

@@ -6,8 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# Special text ids, counted from the end of the BPE vocabulary.
-LT_UNK, RT_UNK, LT_T2I, LT_I2T, LT_T2T, RT_I2T = range(6)
+# Special text ids, counted from the end of the BPE vocabulary: FBC2's 17.
+SPECIAL_TOKENS = (
+    "LT_UNK", "RT_UNK", "LT_T2I", "LT_I2T", "LT_T2T", "RT_I2T", "LT_TQA", "RT_TQA", "LT_MQA", "RT_MQA", "LT_VQA",
+    "RT_VQA", "LT_CAP", "RT_CAP", "LT_GEN", "LT_REC", "RT_REC",
+)  # fmt: skip
+(LT_UNK, RT_UNK, LT_T2I, LT_I2T, LT_T2T, RT_I2T, LT_TQA, RT_TQA, LT_MQA, RT_MQA, LT_VQA,
+ RT_VQA, LT_CAP, RT_CAP, LT_GEN, LT_REC, RT_REC) = range(17)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,21 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from . import arithmetic
 from .bpe import BPE
-from .captions import caption, without_yo
+from .captions import caption, full_caption, without_yo
 from .fit_tokenizer import Projection
-from .rudolph import LT_I2T, LT_T2I, LT_T2T, LT_UNK, RT_I2T, RT_UNK, Config, prompt
+from .questions import questions
+from .rudolph import (
+    LT_CAP, LT_GEN, LT_I2T, LT_MQA, LT_REC, LT_T2I, LT_T2T, LT_TQA, LT_UNK, LT_VQA, RT_CAP, RT_I2T, RT_MQA, RT_REC, RT_TQA, RT_UNK,
+    RT_VQA, Config, prompt,
+)  # fmt: skip
 from .scenes import Scene, random_scene, render_all
 
 TEMPLATE = "на картинке"  # upstream's caption template
+# FBC2's instructions.
+GENERATE, DESCRIBE, READ = "сгенерируй изображение по тексту.", "опиши изображение.", "распознай текст на картинке."
+ASK_PICTURE, ASK_TEXT = "ответь на вопрос по картинке.", "определи правильный ответ по тексту."
 
 
 def encode(projection: Projection, scenes: list[Scene]) -> Tensor:
@@ -21,27 +29,31 @@ def encode(projection: Projection, scenes: list[Scene]) -> Tensor:
 
 
 class Pool:
-    """Scenes by seed, with their codes. A quarter of the seeds is off the token grid, for captions only."""
+    """Scenes by seed, with their codes. A quarter of the seeds is off the token grid, for describing only."""
 
     def __init__(self, projection: Projection, capacity: int, image_length: int, first: int = 0):
-        """Holds the scenes of the seeds first, first + 1, …"""
-        self.projection, self.first, self.size = projection, first, 0
+        """Holds the scenes of the seeds first, first + 1, …; beyond `capacity` the oldest give way."""
+        self.projection, self.first, self.grown = projection, first, 0
         self.codes = torch.zeros(capacity, image_length, dtype=torch.int16)
+
+    @property
+    def size(self) -> int:
+        return min(self.grown, len(self.codes))
 
     @staticmethod
     def _scene(seed: int) -> Scene:
         return random_scene(random.Random(seed), free=seed % 4 == 0)
 
-    def restore(self, codes: Tensor) -> None:
-        self.size = len(codes)
-        self.codes[: self.size] = codes
+    def _seed(self, i: int) -> int:
+        """Of the scene at index i: the newest seed that fell there."""
+        capacity = len(self.codes)
+        return self.first + i + (self.grown - 1 - i) // capacity * capacity
 
     def grow(self, count: int) -> None:
-        count = min(count, len(self.codes) - self.size)
-        if count:
-            scenes = [self._scene(self.first + i) for i in range(self.size, self.size + count)]
-            self.codes[self.size : self.size + count] = encode(self.projection, scenes).to(torch.int16)
-            self.size += count
+        scenes = [self._scene(self.first + self.grown + i) for i in range(count)]
+        places = [(self.grown + i) % len(self.codes) for i in range(count)]
+        self.codes[places] = encode(self.projection, scenes).to(torch.int16)
+        self.grown += count
 
     def draw(
         self, rng: random.Random, count: int, gridded: bool, wanted: Callable[[Scene], bool]
@@ -50,9 +62,10 @@ class Pool:
         chosen, scenes = [], []
         while len(chosen) < count:
             i = rng.randrange(self.size)
-            if gridded and (self.first + i) % 4 == 0:
+            seed = self._seed(i)
+            if gridded and seed % 4 == 0:
                 continue
-            scene = self._scene(self.first + i)
+            scene = self._scene(seed)
             if wanted(scene):
                 chosen.append(i)
                 scenes.append(scene)
@@ -60,49 +73,92 @@ class Pool:
 
 
 class Sampler:
-    """Batches of the three tasks. Special ids are replaced by the unknown ones in a quarter of the samples, as FBC2 did."""
+    """Batches of all tasks. Special ids are replaced by the unknown ones in a quarter of the samples, as FBC2 did."""
 
     def __init__(self, config: Config, bpe: BPE, rng: random.Random):
         self.config, self.bpe, self.rng = config, bpe, rng
         self.everyday = 0.0  # how often a name is the everyday one for sure
 
-    def _special(self, known: int, unknown: int) -> int:
-        return unknown if self.rng.random() < 0.25 else known
-
     def _ids(self, text: str) -> list[int]:
         return self.bpe.encode(without_yo(text) if self.rng.random() < 0.1 else text)
 
     def _left(self, special: int, text: str) -> list[int]:
+        special = LT_UNK if self.rng.random() < 0.25 else special
         return prompt(self.config, special, self._ids(text), self.config.l_text_seq_length)
+
+    def _right(self, special: int, text: str) -> list[int]:
+        special = RT_UNK if self.rng.random() < 0.25 else special
+        return prompt(self.config, special, self.bpe.encode(text), self.config.r_text_seq_length)
+
+    @staticmethod
+    def _tensors(left: list[list[int]], right: list[list[int]]) -> tuple[Tensor, Tensor]:
+        """-> left [B, L], right [B, <= R], cut to the longest text."""
+        texts = torch.tensor(right)
+        return torch.tensor(left), texts[:, : int((texts != 0).sum(1).max())]
+
+    def _caption(self, scene: Scene, keep: float = 0.0) -> str:
+        return caption(self.rng, scene, keep, self.everyday)
 
     def text_to_image(self, scenes: list[Scene]) -> Tensor:
         """-> left [B, L]. A few prompts are empty, for guidance."""
         rows = []
         for scene in scenes:
-            if self.rng.random() < 0.04:
-                rows.append(self._left(LT_UNK, ""))
+            kind = self.rng.random()
+            if kind < 0.04:
+                rows.append(prompt(self.config, LT_UNK, [], self.config.l_text_seq_length))
+            elif kind < 0.16:
+                rows.append(self._left(LT_GEN, f"{GENERATE} {self._caption(scene)}"))
             else:
-                rows.append(self._left(self._special(LT_T2I, LT_UNK), caption(self.rng, scene, everyday=self.everyday)))
+                rows.append(self._left(LT_T2I, self._caption(scene)))
         return torch.tensor(rows)
 
     def image_to_text(self, scenes: list[Scene]) -> tuple[Tensor, Tensor]:
-        """-> left [B, L], right [B, <= R], cut to the longest text."""
+        """Captions, upstream's and FBC2's; questions; reading. -> left [B, L], right [B, <= R]"""
         left, right = [], []
         for scene in scenes:
-            left.append(self._left(self._special(LT_I2T, LT_UNK), ""))
-            text = caption(self.rng, scene, keep=0.7, everyday=self.everyday)
-            # Without the template now and then: texts to rank come without it.
-            text = f"{TEMPLATE} {text}" if self.rng.random() < 0.85 else text
-            special = self._special(RT_I2T, RT_UNK)
-            right.append(prompt(self.config, special, self.bpe.encode(text), self.config.r_text_seq_length))
-        texts = torch.tensor(right)
-        return torch.tensor(left), texts[:, : int((texts != 0).sum(1).max())]
+            kind = self.rng.random()
+            if kind < 0.45:
+                found = questions(self.rng, scene)
+                chosen = self.rng.choice(found)
+                left.append(self._left(LT_VQA, f"{ASK_PICTURE} {chosen.text}"))
+                right.append(self._right(RT_VQA, self.rng.choice(chosen.answers)))
+            elif scene.text and kind < 0.8:
+                left.append(self._left(LT_REC, READ))
+                right.append(self._right(RT_REC, scene.text))
+            elif kind < 0.55:
+                left.append(self._left(LT_CAP, DESCRIBE))
+                right.append(self._right(RT_CAP, self._caption(scene, keep=0.9)))
+            else:
+                left.append(self._left(LT_I2T, ""))
+                # Without the template now and then: texts to rank come without it.
+                text = self._caption(scene, keep=0.7)
+                right.append(self._right(RT_I2T, f"{TEMPLATE} {text}" if self.rng.random() < 0.85 else text))
+        return self._tensors(left, right)
+
+    def text_questions(self, count: int) -> tuple[Tensor, Tensor]:
+        """Questions about told scenes, and sums: no picture. -> left [B, L], right [B, <= R]"""
+        left, right = [], []
+        for _ in range(count):
+            if self.rng.random() < 0.5:
+                scene = random_scene(self.rng)
+                told = full_caption(self.rng, scene)
+                chosen = self.rng.choice(questions(self.rng, scene, told=True))
+                left.append(self._left(LT_TQA, f"{ASK_TEXT} {told}. {chosen.text}"))
+                # The name that the text has, where it is one of the answers.
+                answers = [answer for answer in chosen.answers if answer in told] or chosen.answers
+                right.append(self._right(RT_TQA, self.rng.choice(answers)))
+            else:
+                text, answer = arithmetic.question(self.rng, self.rng.choice(arithmetic.TRAINING))
+                left.append(self._left(LT_MQA, text))
+                right.append(self._right(RT_MQA, answer))
+        return self._tensors(left, right)
 
     def text_to_text(self, scenes: list[Scene]) -> Tensor:
-        """-> left [B, L]"""
+        """Captions, and as many lines of sums. -> left [B, L]"""
         rows = []
         for scene in scenes:
-            text = caption(self.rng, scene, everyday=self.everyday)
-            text = f"{TEMPLATE} {text}" if self.rng.random() < 0.3 else text
-            rows.append(self._left(self._special(LT_T2T, LT_UNK), text))
+            text = self._caption(scene)
+            rows.append(self._left(LT_T2T, f"{TEMPLATE} {text}" if self.rng.random() < 0.3 else text))
+            facts = self.rng.choices(arithmetic.TRAINING, k=5)
+            rows.append(self._left(LT_T2T, arithmetic.line(facts)))
         return torch.tensor(rows)

@@ -1,6 +1,9 @@
-"""Scenes: one or two sprites on a plain background, 128x128 pixels, and which of them are held out."""
+"""Scenes of the world, 128x128 pixels, and which of them are held out.
 
-import hashlib
+Layouts: one sprite (three sizes, nine places); two, side by side or one above the other; two to four of a kind; three in a
+row; a word or a number on a white plate, alone or under a sprite. Backgrounds: plain, or a sky over a meadow.
+"""
+
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,17 +12,21 @@ import numpy as np
 import torch
 
 from .kinds import KINDS
+from .lettering import CELL, INK, line
+from .split import tenth
 from .sprites import sprite
+from .words import random_text
 
 SIDE = 128
 TOKEN = 8  # pixels a side of an image token
 
 # Single scenes: size name -> side of the sprite's square in pixels.
 SIZES = {"small": 36, "medium": 56, "large": 80}
-PAIR_SIZES = (48,)
+PAIR_SIZE, ROW_SIZE = 48, 36  # of two, or four of a kind; of three in a row
 # How far from the picture's centre a place lies. Whole tokens, so that a sprite of one size always meets the token grid
 # in the same way: the transformer then has one set of codes to learn for it, not 64.
 OFFSETS = {36: 32, 48: 32, 56: 24, 80: 16}
+ROW_OFFSET = 40
 
 # Place -> direction of the offset from the centre.
 PLACES = {
@@ -34,6 +41,9 @@ PLACES = {
     "bottom-right": (1, 1),
 }
 RELATIONS = ("left-of", "above")  # of the first sprite to the second; the reverse is only another caption
+COUNTS = ("two", "three", "four")
+# Text: top edge of the plate where it stands alone, and under a sprite.
+PLATES = {"alone": 48, "under": 88}
 
 BACKGROUNDS = {
     "white": (252, 252, 252),
@@ -48,7 +58,12 @@ BACKGROUNDS = {
     "orange": (245, 150, 50),
     "purple": (135, 80, 180),
 }
+# Time of day -> the sky, a plain background's colour. The meadow begins at HORIZON.
+TIMES = {"morning": "pink", "day": "light-blue", "evening": "orange", "night": "black"}
+MEADOW, HORIZON = "green", 88
+GROUNDS = (*BACKGROUNDS, *TIMES)
 SHADE_JITTER = 2  # each channel of the background moves by at most this much
+PLATE = (252, 252, 252)
 
 
 @dataclass(frozen=True)
@@ -61,25 +76,30 @@ class Sprite:
 
 @dataclass(frozen=True)
 class Scene:
-    sprites: tuple[Sprite, ...]
-    background: str
-    shade: tuple[int, int, int]
-    size: str  # single: key of SIZES; pair: "pair"
-    place: str  # single: key of PLACES; pair: one of RELATIONS
-
-
-def _tenth(*key: str) -> bool:
-    """True for a tenth of all keys, the same tenth everywhere and for ever."""
-    return hashlib.sha256("|".join(key).encode()).digest()[0] * 10 < 256
+    sprites: tuple[Sprite, ...]  # from left to right, from top to bottom
+    background: str  # one of GROUNDS
+    shade: tuple[int, int, int]  # of the background, or of the sky
+    size: str  # single: key of SIZES; "pair", "count", "row" or "text"
+    place: str  # single: key of PLACES; pair: one of RELATIONS; count: one of COUNTS; row: "between"; text: key of PLATES
+    text: str = ""
+    font: int = 0
 
 
 def single_is_held_out(kind: int, place: str, background: str) -> bool:
-    return _tenth("single-v1", KINDS[kind].id, place, background)
+    return tenth("single-v1", KINDS[kind].id, place, background)
 
 
 def pair_is_held_out(first: int, second: int) -> bool:
     """First is the left or the upper one. Holds for all relations, sizes and backgrounds."""
-    return _tenth("pair-v1", KINDS[first].id, KINDS[second].id)
+    return tenth("pair-v1", KINDS[first].id, KINDS[second].id)
+
+
+def count_is_held_out(kind: int, count: str) -> bool:
+    return tenth("count-v1", KINDS[kind].id, count)
+
+
+def row_is_held_out(kinds: Iterable[int]) -> bool:
+    return tenth("row-v1", *(KINDS[kind].id for kind in kinds))
 
 
 def centre(place: str, size: int) -> tuple[int, int]:
@@ -88,68 +108,127 @@ def centre(place: str, size: int) -> tuple[int, int]:
     return SIDE // 2 + dx * OFFSETS[size], SIDE // 2 + dy * OFFSETS[size]
 
 
-def pair_centres(relation: str, size: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    middle, offset = SIDE // 2, OFFSETS[size]
-    if relation == "left-of":
-        return (middle - offset, middle), (middle + offset, middle)
-    return (middle, middle - offset), (middle, middle + offset)
+def centres(size: str, place: str) -> list[tuple[int, int]]:
+    """Nominal centres of the sprites of every other layout."""
+    m, d = SIDE // 2, OFFSETS[PAIR_SIZE]
+    return {
+        "left-of": [(m - d, m), (m + d, m)],
+        "above": [(m, m - d), (m, m + d)],
+        "two": [(m - d, m), (m + d, m)],
+        "three": [(m - ROW_OFFSET, m), (m, m), (m + ROW_OFFSET, m)],
+        "four": [(m - d, m - d), (m + d, m - d), (m - d, m + d), (m + d, m + d)],
+        "between": [(m - ROW_OFFSET, m), (m, m), (m + ROW_OFFSET, m)],
+        "alone": [],
+        "under": [centre("top", SIZES["medium"])],
+    }[place]
 
 
-def _jitter(rng: random.Random, size: int, free: bool) -> int:
-    """Whole tokens (none for large sprites, whose places lie close together), or if free up to half a token."""
-    if free:
-        return rng.randint(-TOKEN // 2, TOKEN // 2)
-    return 0 if size == SIZES["large"] else rng.choice((-TOKEN, 0, 0, 0, TOKEN))
+def side_of(size: str, place: str) -> int:
+    """The sprites' size in pixels."""
+    if size in SIZES:
+        return SIZES[size]
+    return {"three": ROW_SIZE, "between": ROW_SIZE, "under": SIZES["medium"]}.get(place, PAIR_SIZE)
+
+
+def _jitter(rng: random.Random, free: bool) -> int:
+    """Whole tokens, or if free up to half a token."""
+    return rng.randint(-TOKEN // 2, TOKEN // 2) if free else rng.choice((-TOKEN, 0, 0, 0, TOKEN))
 
 
 def _shade(rng: random.Random, background: str) -> tuple[int, int, int]:
     return tuple(
-        min(255, max(0, channel + rng.randint(-SHADE_JITTER, SHADE_JITTER))) for channel in BACKGROUNDS[background]
+        min(255, max(0, channel + rng.randint(-SHADE_JITTER, SHADE_JITTER)))
+        for channel in BACKGROUNDS[TIMES.get(background, background)]
     )
 
 
-def _place(rng: random.Random, kind: int, size: int, middle: tuple[int, int], free: bool) -> Sprite:
-    x = middle[0] - size // 2 + _jitter(rng, size, free)
-    y = middle[1] - size // 2 + _jitter(rng, size, free)
-    return Sprite(kind, size, x, y)
+def jitters(size: str, place: str) -> tuple[bool, bool]:
+    """Whether sprites move along x and y: large ones and rows have no room to."""
+    return size != "large" and side_of(size, place) != ROW_SIZE or size == "small", size != "large"
+
+
+def _scene(rng: random.Random, kinds: Iterable[int], size: str, place: str, free: bool, text: str = "", font: int = 0,
+           background: str | None = None) -> Scene:  # fmt: skip
+    background = background or rng.choice(GROUNDS)
+    side, (across, along) = side_of(size, place), jitters(size, place)
+    middles = [centre(place, side)] if size in SIZES else centres(size, place)
+    bodies = tuple(
+        Sprite(kind, side, x - side // 2 + (_jitter(rng, free) if across or free else 0),
+               y - side // 2 + (_jitter(rng, free) if along or free else 0))
+        for kind, (x, y) in zip(kinds, middles)
+    )  # fmt: skip
+    return Scene(bodies, background, _shade(rng, background), size, place, text, font)
 
 
 def random_single(rng: random.Random, free: bool = False, held_out: bool = False) -> Scene:
     """A single scene of the training split (or of the held-out one)."""
     while True:
         kind, place = rng.randrange(len(KINDS)), rng.choice(list(PLACES))
-        background, size = rng.choice(list(BACKGROUNDS)), rng.choice(list(SIZES))
+        background, size = rng.choice(GROUNDS), rng.choice(list(SIZES))
         if single_is_held_out(kind, place, background) == held_out:
-            break
-    body = _place(rng, kind, SIZES[size], centre(place, SIZES[size]), free)
-    return Scene((body,), background, _shade(rng, background), size, place)
+            return _scene(rng, [kind], size, place, free, background=background)
 
 
 def random_pair(rng: random.Random, free: bool = False, held_out: bool = False) -> Scene:
     while True:
-        first, second = rng.sample(range(len(KINDS)), 2)
-        if pair_is_held_out(first, second) == held_out:
-            break
-    relation, size = rng.choice(RELATIONS), rng.choice(PAIR_SIZES)
-    background = rng.choice(list(BACKGROUNDS))
-    middles = pair_centres(relation, size)
-    bodies = tuple(_place(rng, kind, size, middle, free) for kind, middle in zip((first, second), middles))
-    return Scene(bodies, background, _shade(rng, background), "pair", relation)
+        kinds = rng.sample(range(len(KINDS)), 2)
+        if pair_is_held_out(*kinds) == held_out:
+            return _scene(rng, kinds, "pair", rng.choice(RELATIONS), free)
 
 
-def random_scene(rng: random.Random, free: bool = False, pairs: float = 0.5) -> Scene:
-    return random_pair(rng, free) if rng.random() < pairs else random_single(rng, free)
+def random_count(rng: random.Random, free: bool = False, held_out: bool = False) -> Scene:
+    """Two to four of a kind."""
+    while True:
+        kind, count = rng.randrange(len(KINDS)), rng.choice(COUNTS)
+        countable = any(name.countable for name in KINDS[kind].names)
+        if countable and count_is_held_out(kind, count) == held_out:
+            return _scene(rng, [kind] * (COUNTS.index(count) + 2), "count", count, free)
+
+
+def random_row(rng: random.Random, free: bool = False, held_out: bool = False) -> Scene:
+    """Three kinds side by side. In training no neighbours are a held-out pair."""
+    while True:
+        kinds = rng.sample(range(len(KINDS)), 3)
+        pairs = [pair_is_held_out(*kinds[i : i + 2]) for i in range(2)]
+        if row_is_held_out(kinds) == held_out and (held_out or not any(pairs)):
+            return _scene(rng, kinds, "row", "between", free)
+
+
+def random_writing(rng: random.Random, free: bool = False, held_out: bool = False) -> Scene:
+    text, font = random_text(rng, held_out)
+    place = rng.choice(list(PLATES))
+    return _scene(rng, [rng.randrange(len(KINDS))], "text", place, free, text, font)
+
+
+MAKERS = {
+    "single": random_single, "pair": random_pair, "count": random_count, "row": random_row, "text": random_writing,
+}  # fmt: skip
+MIX = (0.36, 0.26, 0.10, 0.10, 0.18)  # how often each comes up in training
+
+
+def random_scene(rng: random.Random, free: bool = False) -> Scene:
+    return rng.choices(list(MAKERS.values()), MIX)[0](rng, free)
 
 
 def render(scene: Scene) -> np.ndarray:
     """Picture [SIDE, SIDE, 3] float32, 0..1."""
     picture = np.empty((SIDE, SIDE, 3), dtype=np.float32)
     picture[:] = np.array(scene.shade, dtype=np.float32) / 255
+    if scene.background in TIMES:
+        picture[HORIZON:] = np.array(BACKGROUNDS[MEADOW], dtype=np.float32) / 255
+    if scene.text:
+        ink = line(scene.text, scene.font)[..., None]
+        top, left = PLATES[scene.place], (SIDE - ink.shape[1]) // 2
+        picture[top : top + CELL[1], left - TOKEN : left + ink.shape[1] + TOKEN] = np.array(PLATE, dtype=np.float32) / 255
+        picture[top : top + CELL[1], left : left + ink.shape[1]] *= 1 - INK * ink
     for body in scene.sprites:
         colour, alpha = sprite(body.kind, body.size)
-        window = picture[body.y : body.y + body.size, body.x : body.x + body.size]
-        window *= 1 - alpha
-        window += colour
+        # A sprite at the edge may hang over it.
+        top, left = max(0, -body.y), max(0, -body.x)
+        window = picture[body.y + top : body.y + body.size, body.x + left : body.x + body.size]
+        rows, columns = window.shape[:2]
+        window *= 1 - alpha[top : top + rows, left : left + columns]
+        window += colour[top : top + rows, left : left + columns]
     return np.clip(picture, 0, 1, out=picture)
 
 

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from .budget import Clock, Log, learning_rate, save
 from .fit_tokenizer import Projection
-from .scenes import SIDE, Scene, random_scene, render_all
+from .lettering import CELL
+from .scenes import PLATES, SIDE, Scene, random_scene, render_all
 from .train_vqgan import CONFIG, gradient_loss, psnr
 from .vqgan import VQGAN, load_state
 
@@ -28,13 +29,14 @@ def quantised(model: VQGAN, projection: Projection, images: Tensor) -> Tensor:
 
 
 def crops(rng: random.Random, scenes: list[Scene], rows: Tensor, images: Tensor) -> tuple[Tensor, Tensor]:
-    """The same random crop around a sprite of each scene, from its rows and its picture."""
+    """The same random crop around a sprite or the plate of each scene, from its rows and its picture."""
     cut_rows, cut_images = [], []
     for scene, row, image in zip(scenes, rows, images):
-        body = rng.choice(scene.sprites)
+        middles = [(body.x + body.size // 2, body.y + body.size // 2) for body in scene.sprites]
+        if scene.text:
+            middles.append((SIDE // 2, PLATES[scene.place] + CELL[1] // 2))
         x, y = (
-            round(min(max(corner + body.size // 2 - CROP // 2 + rng.randint(-20, 20), 0), SIDE - CROP) / 8)
-            for corner in (body.x, body.y)
+            round(min(max(middle - CROP // 2 + rng.randint(-20, 20), 0), SIDE - CROP) / 8) for middle in rng.choice(middles)
         )
         cut_rows.append(row[:, y : y + CROP // 8, x : x + CROP // 8])
         cut_images.append(image[:, 8 * y : 8 * y + CROP, 8 * x : 8 * x + CROP])
@@ -87,7 +89,7 @@ def main() -> None:
             decoded = model.reconstruct(rows)
         decoded = decoded.float()
         error = F.mse_loss(decoded, images)
-        loss = (decoded - images).abs().mean() + 4 * error + 0.5 * gradient_loss(decoded, images)
+        loss = (decoded - images).abs().mean() + 2 * error + gradient_loss(decoded, images)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(weights, 1.0)

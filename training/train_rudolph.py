@@ -1,8 +1,9 @@
 """Trains the transformer: python -m training.train_rudolph --vqgan vqgan.ckpt --bpe bpe.model --out DIR --minutes 60
 
 Every step takes a batch of each direction: text to image (loss on the image and, lightly, on the text), image to text
-(loss on the right text), and a few plain texts. Image positions are scored over image classes only and text positions
-over text classes without the pads, as upstream does; unlike there, the first image token is trained too.
+(captions, answers and readings: loss on the right text), questions without a picture, and plain texts. Image positions
+are scored over image classes only and text positions over text classes without the pads, as upstream does; unlike
+there, the first image token is trained too.
 
 Each worker is a process of one thread with its own samples; gradients are averaged every step. On a busy machine this
 beats threads, which wait for each other thousands of times a step.
@@ -27,7 +28,7 @@ from .fit_tokenizer import Projection
 from .kinds import KINDS
 from .rudolph import Config, Rudolph
 from .samples import Pool, Sampler, encode
-from .scenes import SIDE, TOKEN, Scene, random_pair, random_single
+from .scenes import MAKERS, Scene
 from .train_vqgan import CONFIG as VQGAN_CONFIG
 from .vqgan import VQGAN, load_state
 
@@ -38,21 +39,20 @@ class Stage:
 
     until: float
     kinds: int  # only so many kinds occur, evenly spread over the list
-    pairs: float  # how often a pair is taken when one comes up
     everyday: float  # how often a sprite goes by its everyday name for sure
-    tokens: int | None  # so many image tokens of each are looked at
     blind: float  # share of the drawings whose earlier tokens are hidden, each with a chance of its own
 
 
 # The caption decides only the first few tokens of a sprite: the others can be told from those. Hiding earlier tokens,
 # and few names at first, make the caption worth reading.
 STAGES = (
-    Stage(until=0.10, kinds=12, pairs=0.1, everyday=1.0, tokens=128, blind=0.6),
-    Stage(until=0.18, kinds=24, pairs=0.3, everyday=1.0, tokens=128, blind=0.6),
-    Stage(until=0.40, kinds=72, pairs=0.5, everyday=0.8, tokens=128, blind=0.5),
-    Stage(until=0.67, kinds=72, pairs=0.7, everyday=0.6, tokens=128, blind=0.15),
-    Stage(until=1.0, kinds=72, pairs=1.0, everyday=0.3, tokens=None, blind=0.05),
+    Stage(until=0.06, kinds=11, everyday=1.0, blind=0.6),
+    Stage(until=0.12, kinds=36, everyday=1.0, blind=0.5),
+    Stage(until=0.40, kinds=len(KINDS), everyday=0.7, blind=0.35),
+    Stage(until=0.70, kinds=len(KINDS), everyday=0.5, blind=0.15),
+    Stage(until=1.0, kinds=len(KINDS), everyday=0.3, blind=0.05),
 )
+SOME_TOKENS, WHOLE_FROM = 32, 0.75  # a text question's empty picture is mostly left out until that share of the time
 
 
 def make_config(bpe: BPE) -> Config:
@@ -79,49 +79,37 @@ def text_loss(model: Rudolph, hidden: Tensor, ids: Tensor) -> Tensor:
     return F.cross_entropy(model.text_logits(hidden[:, :-1][rows]).float(), labels[rows])
 
 
-def text_to_image_losses(
-    model: Rudolph, left: Tensor, image: Tensor, seen: Tensor | None = None, tokens: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
-    """-> image loss, left text loss. The last image token predicts nothing; `tokens` leaves others out too."""
-    if tokens is None:
-        tokens = torch.arange(image.shape[1] - 1).expand(len(image), -1)
-    hidden = model.hidden(left, image, seen=seen, tokens=tokens)
+def text_to_image_losses(model: Rudolph, left: Tensor, image: Tensor, seen: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """-> image loss, left text loss. The last image token predicts nothing."""
+    hidden = model.hidden(left, image[:, :-1], seen=None if seen is None else seen[:, :-1])
     length = left.shape[1]
     logits = model.image_logits(hidden[:, length - 1 :]).float()
-    labels = torch.cat([image[:, :1], image.gather(1, tokens + 1)], 1)
-    return F.cross_entropy(logits.flatten(0, 1), labels.flatten()), text_loss(model, hidden[:, :length], left)
+    return F.cross_entropy(logits.flatten(0, 1), image.flatten()), text_loss(model, hidden[:, :length], left)
 
 
-def image_to_text_loss(
-    model: Rudolph, left: Tensor, image: Tensor, right: Tensor, tokens: Tensor | None = None
-) -> Tensor:
+def right_text_loss(model: Rudolph, left: Tensor, image: Tensor, right: Tensor, tokens: Tensor | None = None) -> Tensor:
     return text_loss(model, model.hidden(left, image, right, last=right.shape[1], tokens=tokens), right)
-
-
-def around_sprites(scenes: list[Scene], count: int) -> Tensor:
-    """`count` image tokens of each scene [B, count], ascending: its sprites' with a row above and a column to the left
-    (which predict them), then any others. Most of a scene is background that teaches nothing new."""
-    side = SIDE // TOKEN
-    wanted = torch.rand(len(scenes), side, side)
-    for i, scene in enumerate(scenes):
-        for b in scene.sprites:
-            rows = slice(max(b.y // TOKEN - 1, 0), -(-(b.y + b.size) // TOKEN))
-            columns = slice(max(b.x // TOKEN - 1, 0), -(-(b.x + b.size) // TOKEN))
-            wanted[i, rows, columns] += 1
-    wanted = wanted.flatten(1)[:, :-1]  # the last predicts nothing
-    return wanted.topk(count, 1).indices.sort(1).values
 
 
 @torch.no_grad()
 def validate(model: Rudolph, projection: Projection, bpe: BPE) -> dict[str, float]:
-    """Losses on fixed held-out scenes."""
-    rng = random.Random(777)
-    scenes = [make(rng, held_out=True) for make in (random_single, random_pair) for _ in range(24)]
-    sampler, codes = Sampler(model.config, bpe, rng), encode(projection, scenes)
+    """Losses on fixed held-out scenes: of drawing each layout, of describing, of questions without a picture."""
+    rng, found = random.Random(777), {}
+    sampler = Sampler(model.config, bpe, rng)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        image, _ = text_to_image_losses(model, sampler.text_to_image(scenes), codes)
+        everything = []
+        for name, make in MAKERS.items():
+            scenes = [make(rng, held_out=True) for _ in range(12)]
+            codes = encode(projection, scenes)
+            everything.append((scenes, codes))
+            image, _ = text_to_image_losses(model, sampler.text_to_image(scenes), codes)
+            found[f"val_{name}"] = image.item()
+        scenes, codes = [scene for part, _ in everything for scene in part], torch.cat([part for _, part in everything])
         left, right = sampler.image_to_text(scenes)
-        return {"val_image": image.item(), "val_right": image_to_text_loss(model, left, codes, right).item()}
+        found["val_right"] = right_text_loss(model, left, codes, right).item()
+        left, right = sampler.text_questions(24)
+        found["val_ask"] = right_text_loss(model, left, codes[:24] * 0, right).item()
+    return found
 
 
 def average_gradients(weights: list[Tensor], share: float, rank: int) -> float:
@@ -136,31 +124,44 @@ def average_gradients(weights: list[Tensor], share: float, rank: int) -> float:
 
 
 def losses(
-    model: Rudolph, sampler: Sampler, pool: Pool, arguments: argparse.Namespace, stage: Stage
+    model: Rudolph, sampler: Sampler, pool: Pool, arguments: argparse.Namespace, share: float
 ) -> dict[str, Tensor]:
-    """Runs both directions forward and backward; returns their losses."""
-    rng, sampler.everyday = sampler.rng, stage.everyday
+    """Runs every kind of batch forward and backward; returns their losses. `share`: where in STAGES."""
+    rng, stage = sampler.rng, next(stage for stage in STAGES if share <= stage.until)
+    sampler.everyday = stage.everyday
 
-    def wanted(scene: Scene) -> bool:
-        known = all(body.kind % (len(KINDS) // stage.kinds) == 0 for body in scene.sprites)
-        return known and (scene.size == "large" or rng.random() < (stage.pairs if scene.size == "pair" else arguments.smaller))
+    def wanted(scene: Scene, writing: float, others: float) -> bool:
+        kinds = [body.kind for body in scene.sprites]
+        if any(kind % (len(KINDS) // stage.kinds) for kind in kinds) or rng.random() >= (writing if scene.text else others):
+            return False
+        old = bool(kinds) and max(kinds) < arguments.known
+        return not old or share > WHOLE_FROM or rng.random() < 0.5
 
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        scenes, codes = pool.draw(rng, arguments.draw, True, wanted)
+        scenes, codes = pool.draw(rng, arguments.draw, True, lambda scene: wanted(scene, 0.4, 1))
         hide = torch.tensor([rng.random() if rng.random() < stage.blind else 0.0 for _ in scenes])
         seen = torch.rand(codes.shape) >= hide.unsqueeze(1)
-        tokens = around_sprites(scenes, stage.tokens) if stage.tokens else None
-        image, left = text_to_image_losses(model, sampler.text_to_image(scenes), codes, seen, tokens)
-        plain = sampler.text_to_text(scenes[:1])
-        left = left + 0.3 * text_loss(model, model.hidden(plain), plain)
-    (image + 0.05 * left).backward()
+        image, left = text_to_image_losses(model, sampler.text_to_image(scenes), codes, seen)
+        plain = sampler.text_to_text(scenes[:4])
+        plain = text_loss(model, model.hidden(plain), plain)
+    (image + 0.05 * left + 0.2 * plain).backward()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        scenes, codes = pool.draw(rng, arguments.describe, False, wanted)
-        prefix, texts = sampler.image_to_text(scenes)
-        tokens = around_sprites(scenes, stage.tokens) if stage.tokens else None
-        right = image_to_text_loss(model, prefix, codes, texts, tokens)
+        scenes, codes = pool.draw(rng, arguments.describe, False, lambda scene: wanted(scene, 1, 0.7))
+        right = right_text_loss(model, *insert(sampler.image_to_text(scenes), codes))
     right.backward()
-    return {"image": image, "left": left, "right": right}
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        whole = share >= WHOLE_FROM
+        batch = sampler.text_questions(arguments.ask if not whole else max(1, arguments.ask // 3))
+        codes = torch.zeros(len(batch[0]), model.config.image_length, dtype=torch.long)
+        tokens = None if whole else torch.rand(codes.shape).topk(SOME_TOKENS, 1).indices.sort(1).values
+        ask = right_text_loss(model, *insert(batch, codes), tokens)
+    (0.5 * ask).backward()
+    return {"image": image, "left": left, "plain": plain, "right": right, "ask": ask}
+
+
+def insert(texts: tuple[Tensor, Tensor], codes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    left, right = texts
+    return left, codes, right
 
 
 def train(rank: int, arguments: argparse.Namespace) -> None:
@@ -181,29 +182,27 @@ def train(rank: int, arguments: argparse.Namespace) -> None:
     weights = list(model.parameters())
     average = [w.detach().clone() for w in weights]  # exponential moving average: what is exported
     optimiser = torch.optim.AdamW(weights, lr=arguments.rate, betas=(0.9, 0.985), weight_decay=0.01, fused=True)
-    pool = Pool(projection, arguments.pool, config.image_length, first=rank * arguments.pool)
-    step, spent = 0, 0.0
-    path, pool_path = arguments.out / "last.pt", arguments.out / f"pool{rank}.pt"
+    step, spent, scenes = 0, 0.0, 0
+    path = arguments.out / "last.pt"
     if path.exists():
         state = torch.load(path, weights_only=True)
         model.load_state_dict(state["model"])
         average = [state["average"][name] for name, _ in model.named_parameters()]
         optimiser.load_state_dict(state["optimiser"])
-        step, spent = state["step"], state["spent"]
-    if pool_path.exists():
-        pool.restore(torch.load(pool_path, weights_only=True))
+        step, spent, scenes = state["step"], state["spent"], state["scenes"]
+    pool = Pool(projection, arguments.pool, config.image_length, first=rank * 10**9 + scenes)
     sampler = Sampler(config, bpe, random.Random(1000 * step + rank))
+    while pool.size < min(arguments.ready, arguments.pool):
+        pool.grow(50)
     clock = Clock(arguments.minutes, spent)
     log = Log(arguments.out / "log.jsonl") if rank == 0 else None
     share, saved = clock.share, clock.seconds
-    while pool.size < min(arguments.ready, arguments.pool):
-        pool.grow(50)
 
     while share < 1:
         pool.grow(arguments.fresh)
         optimiser.zero_grad()
         reached = arguments.begin + share * (1 - arguments.begin)
-        found = losses(model, sampler, pool, arguments, next(stage for stage in STAGES if reached <= stage.until))
+        found = losses(model, sampler, pool, arguments, reached)
         share = average_gradients(weights, clock.share, rank)
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(share, arguments.rate, hold=0.55)
@@ -213,15 +212,14 @@ def train(rank: int, arguments: argparse.Namespace) -> None:
         torch._foreach_lerp_(average, [w.detach() for w in weights], 1 - min(0.998, (step + 1) / (step + 10)))
         if rank == 0 and step % 50 == 0:
             numbers = {name: loss.item() for name, loss in found.items()}
-            log.write(step=step, seconds=clock.seconds, **numbers, pool=pool.size * arguments.workers)
+            log.write(step=step, seconds=clock.seconds, **numbers, scenes=(scenes + pool.grown) * arguments.workers)
         if (share * arguments.minutes * 60 - saved) > 180 or share >= 1:  # by the common clock
             saved = share * arguments.minutes * 60
-            torch.save(pool.codes[: pool.size].clone(), pool_path)
             if rank == 0:
                 log.write(step=step, seconds=clock.seconds, **validate(model, projection, bpe))
                 names = [name for name, _ in model.named_parameters()]
                 save(path, model=model.state_dict(), average=dict(zip(names, average)),
-                     optimiser=optimiser.state_dict(), step=step, spent=clock.seconds)  # fmt: skip
+                     optimiser=optimiser.state_dict(), step=step, spent=clock.seconds, scenes=scenes + pool.grown)  # fmt: skip
     distributed.destroy_process_group()
 
 
@@ -235,11 +233,10 @@ def main() -> None:
     parser.add_argument("--start", type=Path, help="an earlier run's last.pt, to go on from its averaged weights")
     parser.add_argument("--begin", type=float, default=0, help="share of STAGES to leave out, in a run with --start")
     parser.add_argument("--rate", type=float, default=1.2e-3)
-    parser.add_argument("--draw", type=int, default=8, help="text-to-image samples a step and worker")
-    parser.add_argument("--describe", type=int, default=3, help="image-to-text samples a step and worker")
-    parser.add_argument(
-        "--smaller", type=float, default=1, help="how often a single scene that is not large is taken when one comes up"
-    )
+    parser.add_argument("--known", type=int, default=0, help="so many kinds are known to --start: scenes of these only are taken half as often")
+    parser.add_argument("--draw", type=int, default=7, help="text-to-image samples a step and worker")
+    parser.add_argument("--describe", type=int, default=4, help="image-to-text samples a step and worker")
+    parser.add_argument("--ask", type=int, default=6, help="questions without a picture a step and worker")
     parser.add_argument("--ready", type=int, default=5000, help="scenes a worker begins with")
     parser.add_argument("--fresh", type=int, default=12, help="new scenes a step and worker; few are soon known by heart")
     parser.add_argument("--pool", type=int, default=60000, help="most scenes a worker")

@@ -25,7 +25,7 @@ from .vqgan import VQGAN
 CONFIG = {
     "double_z": False, "z_channels": 32, "resolution": SIDE, "in_channels": 3, "out_ch": 3, "ch": 32,
     "ch_mult": [2, 2, 2, 4], "num_res_blocks": 1, "attn_resolutions": [SIDE // 8], "dropout": 0.0,
-    "n_embed": 2048, "embed_dim": 32,
+    "n_embed": 4096, "embed_dim": 32,
 }  # fmt: skip
 
 
@@ -36,10 +36,11 @@ def batch(rng: random.Random, count: int, side: int) -> Tensor:
         scene = random_scene(rng, free=rng.random() < 0.5)
         picture = render(scene)
         if side < SIDE:
-            body = rng.choice(scene.sprites)
+            boxes = [(body.x, body.y, body.size) for body in scene.sprites] or [(SIDE // 4, SIDE // 4, SIDE // 2)]
+            *corners, size = rng.choice(boxes)
             x, y = (
-                8 * round(min(max(corner + rng.randint(-side // 3, body.size - side + side // 3), 0), SIDE - side) / 8)
-                for corner in (body.x, body.y)
+                8 * round(min(max(corner + rng.randint(-side // 3, size - side + side // 3), 0), SIDE - side) / 8)
+                for corner in corners
             )
             picture = picture[y : y + side, x : x + side]
         pictures.append(picture)
