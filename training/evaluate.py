@@ -1,7 +1,12 @@
-"""Evaluates an export on the held-out scenes: python -m training.evaluate DIR [--sheet sheet.png]"""
+"""A quick look at a training run, in PyTorch, on the held-out set: python -m training.evaluate --rudolph last.pt --vqgan … --bpe …
+[--every 4] [--sheet sheet.png]
+
+What counts is the engine's own evaluation of the web model: npm run eval.
+"""
 
 import argparse
 import json
+from collections import defaultdict
 from pathlib import Path
 
 import torch
@@ -9,34 +14,20 @@ from PIL import Image
 from torch import Tensor
 
 from .bpe import BPE
-from .generate import describe, draw
-from .heldout import load
+from .captions import without_yo
+from .generate import continue_texts, describe, draw, respond
+from .heldout import FILE, load
 from .matcher import judge_caption, judge_drawing
-from .rudolph import Config, Rudolph
-from .scenes import Scene, render_all
+from .rudolph import LT_MQA, LT_REC, LT_TQA, LT_VQA, RT_MQA, RT_REC, RT_TQA, RT_VQA, Rudolph
+from .samples import ASK_PICTURE, ASK_TEXT, READ
+from .scenes import render_all
+from .train_rudolph import make_config
+from .train_vqgan import CONFIG as VQGAN_CONFIG
 from .vqgan import VQGAN, load_state
-
-
-def load_export(folder: Path) -> tuple[Rudolph, VQGAN, BPE]:
-    config = json.loads((folder / "config.json").read_text())
-    model, vqgan = Rudolph(Config(**config["rudolph"])).eval(), VQGAN(config["vqgan"]).eval()
-    model.load_state_dict(torch.load(folder / "pytorch_model.bin", weights_only=True))
-    vqgan.load_state_dict(load_state(folder / "vqgan.ckpt"))
-    return model.requires_grad_(False), vqgan.requires_grad_(False), BPE.load(folder / "bpe.model")
 
 
 def in_parts(function, tensor: Tensor, size: int = 20) -> Tensor:
     return torch.cat([function(part) for part in tensor.split(size)])
-
-
-def summary(name: str, judged: list[dict[str, bool]], scenes: list[Scene]) -> dict[str, float]:
-    """Share of each verdict, over singles, pairs and all."""
-    result = {}
-    for group, wanted in (("singles", False), ("pairs", True), ("all", None)):
-        chosen = [j for j, s in zip(judged, scenes) if wanted is None or (s.size == "pair") == wanted]
-        for verdict in judged[0]:
-            result[f"{name} {verdict}, {group}"] = round(sum(j[verdict] for j in chosen) / len(chosen), 4)
-    return result
 
 
 def sheet(images: Tensor, columns: int) -> Image.Image:
@@ -45,40 +36,83 @@ def sheet(images: Tensor, columns: int) -> Image.Image:
     return Image.fromarray((torch.cat(rows, 1).permute(1, 2, 0) * 255 + 0.5).byte().numpy())
 
 
+class Scores:
+    def __init__(self):
+        self.found = defaultdict(list)
+
+    def add(self, name: str, right: bool) -> None:
+        self.found[name].append(bool(right))
+
+    def lines(self) -> list[str]:
+        return [f"{name:32} {100 * sum(list_) / len(list_):5.1f} %  of {len(list_)}" for name, list_ in self.found.items()]
+
+
 @torch.inference_mode()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, nargs="?", default=Path(__file__).with_name("out"))
-    parser.add_argument("--sheet", type=Path, help="PNG of the first drawings, 8 a row, the true scene above each")
-    parser.add_argument("--top-k", type=int, default=768)
-    parser.add_argument("--top-p", type=float, default=0.99)
-    parser.add_argument("--temperature", type=float, default=1.0)
-    parser.add_argument("--every", type=int, default=1, help="take every n-th scene only")
+    runs = Path(__file__).with_name("runs")
+    parser.add_argument("--rudolph", type=Path, default=runs / "rudolph" / "last.pt")
+    parser.add_argument("--vqgan", type=Path, default=runs / "vqgan_decoder.ckpt")
+    parser.add_argument("--bpe", type=Path, default=runs / "bpe.model")
+    parser.add_argument("--sheet", type=Path, help="PNG of drawings, 8 a row, the true scene above each")
+    parser.add_argument("--every", type=int, default=1, help="take every n-th entry only")
+    parser.add_argument("--no-drawing", action="store_true")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    model, vqgan, bpe = load_export(arguments.folder)
+    bpe = BPE.load(arguments.bpe)
+    model, vqgan = Rudolph(make_config(bpe)).eval(), VQGAN(VQGAN_CONFIG).eval()
+    model.load_state_dict(torch.load(arguments.rudolph, weights_only=True)["average"], strict=False)
+    vqgan.load_state_dict(load_state(arguments.vqgan))
+    model.requires_grad_(False), vqgan.requires_grad_(False)
+
+    everything, scores = json.loads(FILE.read_text(encoding="utf-8")), Scores()
+    entries = everything["scenes"][:: arguments.every]
     captions, scenes = zip(*load()[:: arguments.every])
     truth = render_all(scenes)
     codes = in_parts(vqgan.encode, truth)
-    decoded = in_parts(vqgan.decode, codes)
-    result = {"PSNR": round(float(-10 * (decoded - truth).square().mean((1, 2, 3)).log10().mean()), 2)}
-    texts = [text for part in codes.split(50) for text in describe(model, bpe, part)]
-    result |= summary("caption", [judge_caption(t, s) for t, s in zip(texts, scenes)], scenes)
-    settings = {"top_k": arguments.top_k, "top_p": arguments.top_p, "temperature": arguments.temperature}
-    drawn = torch.cat([draw(model, bpe, captions[i : i + 50], i, **settings) for i in range(0, len(captions), 50)])
-    images = in_parts(vqgan.decode, drawn)
-    result |= summary("drawing", [judge_drawing(p, s) for p, s in zip(images, scenes)], scenes)
-    # What the matcher says of the tokenizer's own pictures bounds what it can say of drawings.
-    result |= summary("decoded", [judge_drawing(p, s) for p, s in zip(decoded, scenes)], scenes)
-    print(json.dumps(result, indent=1))
-    if arguments.sheet:
-        half = len(scenes) // 2
-        shown = [*range(min(24, half)), *range(half, half + min(24, half))]
-        rows = [torch.cat([truth[i : i + 1], images[i : i + 1]], 2) for i in shown]
-        sheet(torch.cat(rows), 8).save(arguments.sheet)
-        for i in shown:
-            print(f"{captions[i]} → {texts[i]}")
+
+    def same(text: str, answers: list[str]) -> bool:
+        return without_yo(text) in map(without_yo, answers)
+
+    for part, parts in zip(codes.split(40), range(0, len(scenes), 40)):
+        for text, scene, entry in zip(describe(model, bpe, part), scenes[parts:], entries[parts:]):
+            verdict = judge_caption(text, scene)
+            scores.add(f"caption, {entry['layout']}", verdict["all"])
+            if not verdict["all"]:
+                print(f"✗ {entry['caption']} → {text}")
+    asked = [(i, q) for i, entry in enumerate(entries) for q in entry["questions"]]
+    for first in range(0, len(asked), 80):
+        some = asked[first : first + 80]
+        lefts = [(LT_VQA, f"{ASK_PICTURE} {q['question']}") for _, q in some]
+        for text, (i, q) in zip(respond(model, bpe, lefts, codes[[i for i, _ in some]], RT_VQA), some):
+            scores.add(f"question, {q['topic']}", same(text, q["answers"]))
+    texts = [i for i, scene in enumerate(scenes) if scene.text]
+    for text, i in zip(respond(model, bpe, [(LT_REC, READ)] * len(texts), codes[texts], RT_REC), texts):
+        scores.add("reading, exact", same(text, [scenes[i].text]))
+        if text != scenes[i].text:
+            print(f"✗ {scenes[i].text} → {text}")
+    asked = everything["texts"][:: arguments.every]
+    empty = torch.zeros(len(asked), codes.shape[1], dtype=torch.long)
+    for text, q in zip(respond(model, bpe, [(LT_TQA, f"{ASK_TEXT} {q['question']}") for q in asked], empty, RT_TQA), asked):
+        scores.add("text question", same(text, q["answers"]))
+    sums = everything["sums"][:: arguments.every]
+    empty = torch.zeros(len(sums), codes.shape[1], dtype=torch.long)
+    answers = respond(model, bpe, [(LT_MQA, entry["question"]) for entry in sums], empty, RT_MQA)
+    for entry, text, line in zip(sums, answers, continue_texts(model, bpe, [entry["begin"] for entry in sums])):
+        known = "seen" if entry["seen"] else "unseen"
+        scores.add(f"maths question, {known}", text == entry["answer"])
+        scores.add(f"sum, {known}", line.split("|")[0] == entry["result"])
+    if not arguments.no_drawing:
+        drawn = torch.cat([draw(model, bpe, captions[i : i + 40], i) for i in range(0, len(captions), 40)])
+        images = in_parts(vqgan.decode, drawn)
+        for picture, scene, entry in zip(images, scenes, entries):
+            verdict = judge_drawing(picture, scene)
+            scores.add(f"drawing, {entry['layout']}", verdict["all"])
+            scores.add(f"drawing's sprites, {entry['layout']}", verdict["sprites"])
+        if arguments.sheet:
+            sheet(torch.cat([torch.stack([a, b]).unsqueeze(0).permute(0, 2, 1, 3, 4).flatten(2, 3) for a, b in zip(truth, images)]), 8).save(arguments.sheet)
+    print("\n".join(scores.lines()))
 
 
 if __name__ == "__main__":

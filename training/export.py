@@ -10,7 +10,7 @@ import torch
 from . import atlas
 from .bpe import BPE
 from .heldout import FILE as HELDOUT
-from .rudolph import Rudolph
+from .rudolph import SPECIAL_TOKENS, Rudolph
 from .train_rudolph import make_config
 from .train_vqgan import CONFIG as VQGAN_CONFIG
 
@@ -43,7 +43,8 @@ def main() -> None:
                          (here / "metadata.json", "metadata.json")):  # fmt: skip
         if source.resolve() != (out / name).resolve():
             shutil.copyfile(source, out / name)
-    settings = {"rudolph": config.to_dict(), "vqgan": VQGAN_CONFIG, "special_tokens": None}
+    special = {name: config.bpe_vocabulary + i for i, name in enumerate(SPECIAL_TOKENS)}
+    settings = {"rudolph": config.to_dict(), "vqgan": VQGAN_CONFIG, "special_tokens": special}
     (out / "config.json").write_text(json.dumps(settings) + "\n")
     atlas.write(out)
     for file in sorted(out.iterdir()):

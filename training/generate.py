@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .bpe import BPE, EOS
-from .rudolph import LT_I2T, LT_T2I, RT_I2T, Rudolph, prompt
+from .rudolph import LT_I2T, LT_T2I, LT_T2T, RT_I2T, Rudolph, prompt
 from .samples import TEMPLATE
 
 
@@ -58,12 +58,12 @@ def draw(model: Rudolph, bpe: BPE, captions: list[str], seed: int = 0, top_k: in
 
 
 @torch.inference_mode()
-def describe(model: Rudolph, bpe: BPE, codes: Tensor) -> list[str]:
-    """Greedy captions of codes [B, I], without the template."""
+def respond(model: Rudolph, bpe: BPE, lefts: list[tuple[int, str]], codes: Tensor, special: int, begin: str = "") -> list[str]:
+    """Greedy right texts to left texts (special id, words) and codes [B, I], behind `begin`."""
     config = model.config
     batch = len(codes)
-    left = torch.tensor([prompt(config, LT_I2T, [], config.l_text_seq_length)]).expand(batch, -1)
-    start = [2, config.bpe_vocabulary + RT_I2T, *bpe.encode(TEMPLATE)]
+    left = torch.tensor([prompt(config, kind, bpe.encode(text), config.l_text_seq_length) for kind, text in lefts])
+    start = [2, config.bpe_vocabulary + special, *bpe.encode(begin)]
     right = torch.tensor([start]).expand(batch, -1)
     decoder = Decoder(model, batch)
     hidden = decoder.feed(model.embed(left, codes, right))[:, -1]
@@ -71,7 +71,36 @@ def describe(model: Rudolph, bpe: BPE, codes: Tensor) -> list[str]:
     for position in range(len(start), config.r_text_seq_length):
         token = model.text_logits(hidden).argmax(-1)
         texts = torch.cat([texts, token[:, None]], 1)
+        if (texts == EOS).any(1).all():
+            break
         x = model.text_embeddings(token) + model.r_text_pos_embeddings.weight[position]
         hidden = decoder.feed(x[:, None])[:, -1]
-    rows = [row[: row.index(EOS)] if EOS in row else row for row in texts.tolist()]
-    return [bpe.decode([i for i in row if i < config.bpe_vocabulary]) for row in rows]
+    return _texts(model, bpe, texts)
+
+
+def describe(model: Rudolph, bpe: BPE, codes: Tensor) -> list[str]:
+    """Greedy captions of codes [B, I], without the template."""
+    return respond(model, bpe, [(LT_I2T, "")] * len(codes), codes, RT_I2T, TEMPLATE)
+
+
+@torch.inference_mode()
+def continue_texts(model: Rudolph, bpe: BPE, begins: list[str]) -> list[str]:
+    """Greedy continuations inside the left text, what follows each beginning."""
+    config, found = model.config, []
+    for begin in begins:
+        decoder = Decoder(model, 1)
+        start = torch.tensor([[2, config.bpe_vocabulary + LT_T2T, *bpe.encode(begin)]])
+        hidden, ids = decoder.feed(model.embed(start))[:, -1], []
+        for position in range(start.shape[1], config.l_text_seq_length):
+            ids.append(int(model.text_logits(hidden).argmax(-1)))
+            if ids[-1] == EOS:
+                break
+            x = model.text_embeddings.weight[ids[-1]] + model.l_text_pos_embeddings.weight[position]
+            hidden = decoder.feed(x[None, None])[:, -1]
+        found += _texts(model, bpe, torch.tensor([ids]))
+    return found
+
+
+def _texts(model: Rudolph, bpe: BPE, ids: Tensor) -> list[str]:
+    rows = [row[: row.index(EOS)] if EOS in row else row for row in ids.tolist()]
+    return [bpe.decode([i for i in row if i < model.config.bpe_vocabulary]) for row in rows]
