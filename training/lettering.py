@@ -3,7 +3,9 @@
 On the grid, a letter of a font always makes the same few tokens.
 """
 
+import os
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -18,12 +20,12 @@ FONTS = (
     "liberation/LiberationMono-Bold.ttf",
 )
 _SIZE, _BASELINE, _SCALE = 26, 23, 4
-_FOLDER = "/usr/share/fonts/truetype/"
+_FOLDER = Path(os.environ.get("LETTER_FONTS", "/usr/share/fonts/truetype"))
 
 
 @lru_cache(maxsize=None)
 def _font(font: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(_FOLDER + FONTS[font], _SIZE * _SCALE)
+    return ImageFont.truetype(_FOLDER / FONTS[font], _SIZE * _SCALE)
 
 
 @lru_cache(maxsize=None)
