@@ -1,45 +1,25 @@
 import { readFileSync } from 'node:fs';
-import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { BrowserContext, Locator, Page } from 'playwright-core';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { TASKS } from '../../src/demo/tabs';
-import { convertTiny, FOLDER } from '../convert/tiny';
-import { launchBrowser } from '../support/browser';
-import { serveSite, type Site } from './site';
+import { FOLDER } from '../convert/tiny';
+import type { Site } from './site';
+import { useTinyPage } from './tinyPage';
 
 /*
  * Every task on the page, with the tiny reference model: each by its tab, results handed from one to another, by mouse, keyboard
  * and finger. That the numbers are right is tested in test/gpu and by `parity`.
  */
-let browser: Browser;
+const tiny = useTinyPage({
+  viewport: { width: 1200, height: 900 },
+  hasTouch: true,
+  permissions: ['clipboard-read', 'clipboard-write'],
+});
 let site: Site;
 let context: BrowserContext;
 let page: Page;
-let complaints: string[];
-
-beforeAll(async () => {
-  const [started, served, { files }] = await Promise.all([launchBrowser(), serveSite(), convertTiny()]);
-  browser = started;
-  site = served;
-  site.setModel('tiny', files);
-});
-afterAll(async () => {
-  await browser.close();
-  await site.close();
-});
-
-beforeEach(async () => {
-  complaints = [];
-  context = await browser.newContext({ viewport: { width: 1200, height: 900 }, hasTouch: true });
-  await context.grantPermissions(['clipboard-read', 'clipboard-write']);
-  page = await context.newPage();
-  page.on('pageerror', (error) => complaints.push(error.message));
-  page.on('console', (message) => {
-    if (message.type() === 'error') complaints.push(message.text());
-  });
-});
-afterEach(async () => {
-  await context.close();
-  if (complaints.length > 0) throw new Error(`the page complained: ${complaints.join('; ')}`);
+beforeEach(() => {
+  ({ site, context, page } = tiny);
 });
 
 const LONG = { timeout: 120_000 };

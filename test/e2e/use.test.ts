@@ -1,43 +1,18 @@
 import { readFileSync } from 'node:fs';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { convertTiny, FOLDER } from '../convert/tiny';
-import { launchBrowser } from '../support/browser';
-import { serveSite, type Site } from './site';
+import type { Page } from 'playwright-core';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { FOLDER } from '../convert/tiny';
+import type { Site } from './site';
+import { useTinyPage } from './tinyPage';
 
 /*
  * How the page is used: by keyboard, on a phone, in English, impatiently. Faults of the host are in page.test.ts.
  */
-let browser: Browser;
+const tiny = useTinyPage({ viewport: { width: 390, height: 844 } });
 let site: Site;
-let context: BrowserContext;
 let page: Page;
-let complaints: string[];
-
-beforeAll(async () => {
-  const [started, served, { files }] = await Promise.all([launchBrowser(), serveSite(), convertTiny()]);
-  browser = started;
-  site = served;
-  site.setModel('tiny', files);
-});
-afterAll(async () => {
-  await browser.close();
-  await site.close();
-});
-
-beforeEach(async () => {
-  site.fail(null);
-  complaints = [];
-  context = await browser.newContext({ viewport: { width: 390, height: 844 } });
-  page = await context.newPage();
-  page.on('pageerror', (error) => complaints.push(error.message));
-  page.on('console', (message) => {
-    if (message.type() === 'error') complaints.push(message.text());
-  });
-});
-afterEach(async () => {
-  await context.close();
-  if (complaints.length > 0) throw new Error(`the page complained: ${complaints.join('; ')}`);
+beforeEach(() => {
+  ({ site, page } = tiny);
 });
 
 const CAPTIONS = '#caption-output .text-list > li';

@@ -1,20 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Gpu } from '../../src/gpu/device';
-import { classBits, type Filter, Sampler } from '../../src/model/sampler';
-import { openGpu } from '../support/gpu';
-import { type DrawOptions, type DrawResult, drawTokens, expectFrequencies, normal, uniform } from '../support/sampling';
+import { describe, expect, it } from 'vitest';
+import { classBits, type Filter } from '../../src/model/sampler';
+import { type DrawResult, expectFrequencies, normal, uniform, useSampler } from '../support/sampling';
 import { drawFromTwin, drawTwin, mixtureTwin } from '../twins/sampler';
 
-let gpu: Gpu;
-let sampler: Sampler;
-beforeAll(async () => {
-  gpu = await openGpu({ variants: 'base' });
-  sampler = await Sampler.create(gpu);
-});
-afterAll(() => gpu.dispose());
-
-const draw = (logits: Float32Array<ArrayBuffer>, options: DrawOptions): Promise<DrawResult> =>
-  drawTokens(gpu, sampler, logits, options);
+const { draw } = useSampler();
 
 describe('guidance', () => {
   const filter: Filter = { topK: 6, topP: 0.9, temperature: 1.3 };
