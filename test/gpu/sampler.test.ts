@@ -209,12 +209,15 @@ describe('checkSampling', () => {
     { seed: 0 },
     { seed: 0xffffffff },
     { count: 1 },
+    { guidance: 0 },
+    { guidance: 1 },
   ])('takes %o', (options) => {
     expect(() => checkSampling(options)).not.toThrow();
   });
   it.each([
     { topK: -1 }, { topK: 1.5 }, { topK: NaN }, { topK: 2 ** 32 }, { topP: 0 }, { topP: 1.0001 }, { topP: NaN }, { temperature: 0 }, { temperature: -1 },
     { temperature: Infinity }, { temperature: NaN }, { seed: -1 }, { seed: 2 ** 32 }, { seed: 0.5 }, { count: 0 }, { count: 1.5 },
+    { guidance: -0.1 }, { guidance: 1.1 }, { guidance: NaN },
   ])('refuses %o', (options) => {
     expect(() => checkSampling(options)).toThrow(expect.objectContaining({ name: 'RudolphError', code: 'bad-input', message: expect.stringContaining(Object.keys(options)[0]!) }));
   }); // prettier-ignore
