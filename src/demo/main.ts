@@ -39,7 +39,7 @@ startAbout(model);
 const drawing = startDraw(page);
 const inpainting = startInpaint(page);
 const captioning = startCaption(page);
-startAnswer(page);
+const asking = startAnswer(page);
 startRead(page);
 startClassify(page);
 const ranking = startRank(page);
@@ -48,6 +48,7 @@ startContinue(page);
 /** Pictures from anywhere: the open task takes the first, a comparison of pictures all, or else it is described. */
 acceptPictures(async (files) => {
   if (tabs.current === 'rank') return ranking.take(files);
+  if (tabs.current === 'answer') asking.expectPicture();
   if (tabs.current === 'draw' || tabs.current === 'continue') tabs.open('caption');
   if ((await pictures.take(files[0]!)) && tabs.current === 'caption') captioning.run();
 });
