@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { TASKS } from '../../src/demo/tabs';
 import { FOLDER } from '../convert/tiny';
 import type { Site } from './site';
-import { useTinyPage } from './tinyPage';
+import { giveFiles, useTinyPage } from './tinyPage';
 
 /*
  * Every task on the page, with the tiny reference model: each by its tab, results handed from one to another, by mouse, keyboard
@@ -70,6 +70,19 @@ it('opens tasks by their tabs, by arrow keys and by the address; Back returns', 
   expect(await openTab()).toBe('tab-rank');
 });
 
+it('leads past the tabs to the field of the open task', async () => {
+  for (const [task, field] of Object.entries({ draw: 'draw-prompt', continue: 'continue-text' })) {
+    await page.goto(`${site.address('tiny')}#${task}`);
+    await page.locator(`#panel-${task}`).waitFor();
+    await page.reload(); // another hash alone loads nothing
+    await page.keyboard.press('Tab');
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe('skip');
+    await page.keyboard.press('Enter');
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe(field);
+    expect(new URL(page.url()).hash).toBe(`#${task}`);
+  }
+});
+
 it('draws several pictures and keeps the best, with their scores', async () => {
   await openReady('draw');
   await page.locator('#draw-count label', { hasText: '4' }).click();
@@ -86,6 +99,17 @@ it('draws several pictures and keeps the best, with their scores', async () => {
   await page.fill('#draw-template', 'рисунок');
   await page.click('#draw-button');
   expect(await page.locator('#draw-error').textContent()).toContain('{}');
+});
+
+it('ranks all pictures where as many are kept as are drawn', async () => {
+  await openReady('draw');
+  await page.locator('#draw-count label', { hasText: '2' }).click();
+  await page.click('#panel-draw summary');
+  await page.locator('#draw-keep label', { hasText: '2' }).click();
+  await draw();
+  expect(await page.locator('.run .card[data-state=done]').count()).toBe(2);
+  const scores = await page.locator('.run .card-details').allTextContents();
+  expect(scores).toEqual([expect.stringContaining('оценка'), expect.stringContaining('оценка')]);
 });
 
 describe('redrawing a part', () => {
@@ -132,6 +156,27 @@ describe('redrawing a part', () => {
     await touch('touchEnd');
     expect(await count()).toBe(SIDE);
     expect(await page.evaluate(() => scrollY)).toBe(before);
+  });
+
+  it('paints nothing where two fingers zoom', async () => {
+    await openReady('inpaint');
+    const before = await count();
+    const at = await cells();
+    const client = await context.newCDPSession(page);
+    const touch = async (
+      type: 'touchStart' | 'touchMove' | 'touchEnd',
+      ...points: [number, number][]
+    ): Promise<void> => {
+      const touchPoints = points.map(([x, y], id) => ({ x, y, id }));
+      await client.send('Input.dispatchTouchEvent', { type, touchPoints });
+    };
+    await touch('touchStart', at(1, 0));
+    expect(await count()).not.toBe(before); // nobody knows yet
+    await touch('touchStart', at(1, 0), at(2, 3));
+    await touch('touchMove', at(0, 0), at(3, 3));
+    await touch('touchMove', at(0, 1), at(3, 2));
+    await touch('touchEnd');
+    expect(await count()).toBe(before);
   });
 
   it('paints and draws by keyboard alone', async () => {
@@ -228,9 +273,22 @@ it('answers questions about a picture, a text and sums, and says that it was not
   await page.locator('#answer-kind label', { hasText: 'о числах' }).click();
   const answers = await run('answer');
   expect(await answers.count()).toBeGreaterThan(0);
+  // Answers go with their question.
+  await page.locator('#panel-answer .examples .chip').nth(1).click();
+  expect(await page.locator('#answer-output').textContent()).toBe('');
   await page.fill('#answer-question', '');
   await page.click('#answer-button');
   expect(await page.locator('#answer-output .error-headline').textContent()).toContain('Напишите вопрос');
+});
+
+it('asks about a picture that is dropped while questions are about a text', async () => {
+  await openReady('answer');
+  await page.locator('#answer-kind label', { hasText: 'о тексте' }).click();
+  await page.fill('#answer-question', 'что это?');
+  await giveFiles(page, 'drop', 'image1.png');
+  await page.locator('#panel-answer .chosen .thumb[title="image1.png"]').waitFor();
+  expect(await page.locator('#answer-kind :checked').inputValue()).toBe('visual');
+  expect(await page.inputValue('#answer-question')).toBe('что это?');
 });
 
 it('reads text in a picture that was chosen', async () => {
@@ -271,6 +329,26 @@ it('classifies by classes that can be edited, and stops when told to', async () 
   expect(await page.locator('#classify-output').textContent()).toBe('');
 });
 
+it('makes a class of each line that is pasted', async () => {
+  await page.goto(`${site.address('tiny')}#classify`);
+  await page.evaluate(() => navigator.clipboard.writeText('дом\nсиняя лодка\r\n\n дом, лес '));
+  const before = await page.locator('.chip-item').count();
+  await page.focus('#class-input');
+  await page.keyboard.press('Control+V');
+  const names = await page.locator('.chip-item [lang=ru]').allTextContents();
+  expect(names.slice(before)).toEqual(['дом', 'синяя лодка', 'лес']);
+  expect(await page.inputValue('#class-input')).toBe('');
+});
+
+it('takes all pictures that are dropped at once into a comparison', async () => {
+  await openReady('rank');
+  await page.locator('#rank-mode label', { hasText: 'картинки' }).click();
+  await expect.poll(() => page.locator('#panel-rank .tile').count()).toBe(6);
+  await giveFiles(page, 'drop', 'image0.png', 'config.json', 'image1.png');
+  await expect.poll(() => page.locator('#panel-rank .tile').count()).toBe(8);
+  expect(await page.locator('#panel-rank .slot-error:visible .error-headline').textContent()).toContain('config.json');
+});
+
 it('ranks texts by a picture and pictures by a text', async () => {
   await openReady('rank');
   await page.fill('#rank-lines', 'красный круг\nсиний квадрат\n\nкрасный круг');
@@ -306,6 +384,8 @@ it('continues a text, marks what is new and goes on from there', async () => {
   expect(await texts.first().locator('.text-facts').textContent()).toMatch(/перплексия [\d,]+/);
   await texts.first().getByRole('button', { name: 'Продолжить дальше' }).click();
   expect(await page.inputValue('#continue-text')).toBe(`красный${written.join('')}`);
+  await page.locator('#panel-continue .examples .chip').nth(1).click();
+  expect(await page.locator('#continue-output').textContent()).toBe('');
 });
 
 it('offers what was drawn to every other task', async () => {

@@ -1,6 +1,7 @@
+import { readFileSync } from 'node:fs';
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
-import { convertTiny } from '../convert/tiny';
+import { convertTiny, FOLDER } from '../convert/tiny';
 import { launchBrowser } from '../support/browser';
 import { serveSite, type Site } from './site';
 
@@ -46,4 +47,25 @@ export function useTinyPage(options: BrowserContextOptions): TinyPage {
     if (complaints.length > 0) throw new Error(`the page complained: ${complaints.join('; ')}`);
   });
   return current;
+}
+
+/** Drops files of the reference bundle somewhere on the page, or pastes them. */
+export async function giveFiles(page: Page, how: 'drop' | 'paste', ...names: readonly string[]): Promise<void> {
+  const files = names.map((name) => ({
+    name,
+    bytes: [...readFileSync(`${FOLDER}/${name}`)],
+    type: name.endsWith('.png') ? 'image/png' : 'application/json',
+  }));
+  await page.evaluate(
+    ({ how, files }) => {
+      const data = new DataTransfer();
+      for (const { name, bytes, type } of files) data.items.add(new File([Uint8Array.from(bytes)], name, { type }));
+      const event =
+        how === 'drop'
+          ? new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true })
+          : new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true });
+      document.querySelector('footer')!.dispatchEvent(event);
+    },
+    { how, files },
+  );
 }
