@@ -360,7 +360,11 @@ it('ranks texts by a picture and pictures by a text', async () => {
   await page.goBack();
 
   await page.locator('#rank-mode label', { hasText: 'картинки' }).click();
+  // What is compared is not offered again; what is taken away is.
+  const offered = page.locator('#panel-rank .shelf:visible .thumb');
+  expect(await offered.count()).toBe(0);
   await page.locator('#panel-rank .tile-remove').first().click();
+  expect(await offered.count()).toBe(1);
   await page.setInputFiles('#rank-files', [`${FOLDER}/image0.png`, `${FOLDER}/image1.png`]);
   await expect.poll(() => page.locator('#panel-rank .tile').count()).toBe(7);
   await page.fill('#rank-text', 'красный круг');

@@ -103,7 +103,7 @@ export const EN: Strings = {
   noPicture: 'Choose a picture first.',
 
   inpaintTitle: 'Redraw a part',
-  otherPicture: 'Another picture',
+  openFile: 'Open a file',
   easelLabel: 'Cells of the picture. Arrow keys move over them, space paints.',
   easelHint: 'Paint over what should be drawn anew, with the mouse or a finger.',
   tool: 'Brush',
