@@ -1,4 +1,5 @@
 import { startAbout } from './about';
+import { fit } from './controls';
 import { byId } from './dom';
 import { startLanguage } from './language';
 import { Model } from './model';
@@ -58,6 +59,11 @@ byId('skip').addEventListener('click', (event) => {
   event.preventDefault();
   const fields = tabs.panel(tabs.current).querySelectorAll<HTMLElement>('textarea, input, button');
   [...fields].find((field) => field.checkVisibility())?.focus();
+});
+
+// A phone was turned: the lines break elsewhere.
+addEventListener('resize', () => {
+  for (const field of document.querySelectorAll('textarea')) fit(field);
 });
 
 void pictures.loadExamples();
