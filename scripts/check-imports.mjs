@@ -3,11 +3,12 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 
-const PURE = ['errors', 'format', 'text', 'image'];
+const PURE = ['errors', 'notice', 'format', 'text', 'image'];
 
 /** For each layer: what it may import, and (second) what it may only import types of. */
 const LAYERS = {
   errors: [[]],
+  notice: [[]],
   format: [PURE],
   text: [PURE],
   image: [PURE],
@@ -19,11 +20,11 @@ const LAYERS = {
   worker: [[...PURE, 'gpu', 'model', 'tasks', 'store', 'worker']],
   client: [
     ['errors', 'client'],
-    ['worker', 'tasks', 'format', 'image', 'gpu'],
+    ['notice', 'worker', 'tasks', 'format', 'image', 'gpu'],
   ],
   index: [
     ['errors', 'client'],
-    ['worker', 'tasks', 'format', 'image', 'gpu'],
+    ['notice', 'worker', 'tasks', 'format', 'image', 'gpu'],
   ],
   widget: [['index', 'widget']],
   demo: [['index', 'widget', 'demo']],

@@ -13,7 +13,7 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> logits: array<u32>;                // (rows, classes) f32 bits
-@group(0) @binding(2) var<storage, read_write> probabilities: array<f32>;   // (rows, classes)
+@group(0) @binding(2) var<storage, read_write> probabilities: array<f32>;   // (rows, classes); -1 in a row without a number
 
 var<workgroup> sum_low: atomic<u32>;
 var<workgroup> sum_high: atomic<u32>;
@@ -22,7 +22,7 @@ var<private> row_start: u32;
 @compute @workgroup_size(FILTER_THREADS)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
   row_start = workgroup.x * params.classes;
-  filter_begin(FilterOptions(params.classes, params.top_k, params.top_p, params.inverse_temperature), local);
+  let any_class = filter_begin(FilterOptions(params.classes, params.top_k, params.top_p, params.inverse_temperature), local);
   filter_select(params.top_k, params.top_p, params.classes, local);
   for (var i = local; i < filter_length(); i += FILTER_THREADS) {
     let element = filter_element(i);
@@ -37,7 +37,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
   let sum = f32(atomicLoad(&sum_high)) * 2.0 + f32(atomicLoad(&sum_low)) * 0x1p-31f;
   for (var id = local; id < params.classes; id += FILTER_THREADS) {
     let element = vec2<u32>(filter_key(filter_bits(id)), id);
-    var probability = 0.0;
+    var probability = select(-1.0, 0.0, any_class);
     if (filter_keeps(element)) {
       probability = exp(max(filter_scaled(element.x), -100.0)) / sum;
     }

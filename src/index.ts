@@ -17,6 +17,7 @@ export type { Picture } from './client/pictures';
 export { deleteModel, listModels } from './client/storedModels';
 export { RudolphError } from './errors';
 export type { ErrorCode, ErrorDetails } from './errors';
+export type { Notice, NoticeCode } from './notice';
 export type { LoadProgress, ModelInfo, RudolphInfo, StoredModel } from './worker/api';
 export type { AdapterDescription, Variants } from './gpu/device';
 export type { RgbaImage } from './image/image';

@@ -15,7 +15,7 @@ export const command: Command = {
 Goes on from a text: N drafts, the different ones with how often each came.
 
 ${ENGINE_USAGE}
-  --text T            the beginning, in Russian
+  --text T            the beginning, in Russian; "" for texts from nothing
   --allowed IDS       only these token ids may be drawn, e.g. 17,186,402 (rudolph-web tokenize prints ids); the end
                       always may
   --special-token S   the left special token (default: LT_T2T; none: no token)
@@ -26,7 +26,7 @@ ${SAMPLING_USAGE('64', '0.8', '0.9')}
       values: [...ENGINE_VALUES, ...SAMPLING_VALUES, 'text', 'allowed', 'special-token'],
       flags: ['json'],
     });
-    const text = options.required('text', 'the beginning, in Russian');
+    const text = options.text('text', 'the beginning, in Russian');
     const request = {
       ...samplingOf(options),
       ...given({

@@ -42,7 +42,15 @@ export class Options {
       this.#values = parsed.values as Record<string, string | boolean | string[] | undefined>;
       this.positionals = parsed.positionals;
     } catch (error) {
-      throw new RudolphError('bad-input', (error as Error).message.replaceAll('\n', ' '));
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code !== 'ERR_PARSE_ARGS_UNKNOWN_OPTION') throw new RudolphError('bad-input', message.replaceAll('\n', ' '));
+      // Mostly a slip; Node's sentence tells about texts that begin with a dash only.
+      const names = Object.keys(options).map((name) => `--${name}`);
+      const [unknown] = /'.*?'/.exec(message) ?? ['that'];
+      throw new RudolphError(
+        'bad-input',
+        `there is no option ${unknown}; there are ${names.join(', ')}${spec.positionals ? `, and "--" before ${spec.positionals} that begin with a dash` : ''} (--help explains them)`,
+      );
     }
     if (spec.positionals === undefined && this.positionals.length > 0) {
       throw new RudolphError(

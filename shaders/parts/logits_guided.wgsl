@@ -10,6 +10,10 @@ struct LogitsGuidance {
 fn filter_bits(id: u32) -> u32 {
   let conditional = bitcast<f32>(logits[row_start + id]);
   let unconditional = bitcast<f32>(logits[row_start + logits_guidance.offset + id]);
+  // A branch without numbers: no class is left, and the sampler reports it.
+  if (conditional < 0.0 || unconditional < 0.0) {
+    return 0xff800000u;
+  }
   let probability = (1.0 - logits_guidance.weight) * conditional + logits_guidance.weight * unconditional;
   // −Infinity: dropped by both branches, or so unlikely that no noise could lift it.
   if (probability < 1e-37) {

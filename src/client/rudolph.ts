@@ -1,5 +1,6 @@
 import { RudolphError } from '../errors';
 import type { GpuOptions } from '../gpu/device';
+import type { Notice } from '../notice';
 import type {
   AnswerOptions,
   CaptionOptions,
@@ -24,7 +25,7 @@ export interface LoadOptions {
   /** Called often; also later, when a task fetches a part that only it needs, as the first picture to be read does the image encoder. */
   readonly onProgress?: (progress: LoadProgress) => void;
   /** Something the user should know, e.g. that the model could not be stored. */
-  readonly onNotice?: (message: string) => void;
+  readonly onNotice?: (notice: Notice) => void;
   /** Stops the load. Shards that have come in completely stay stored. */
   readonly signal?: AbortSignal;
   /** Kernels: `auto` (default) takes what the adapter can do, `base` needs no optional feature. */
@@ -89,7 +90,7 @@ export class Rudolph {
         address,
         options.variants === undefined ? {} : { variants: options.variants },
         (event) => {
-          if (event.type === 'notice') return options.onNotice?.(event.message);
+          if (event.type === 'notice') return options.onNotice?.(event);
           const { progress } = event;
           // Only a window may ask, and only a download is worth asking for.
           if (!asked && progress.stage === 'download' && !progress.fromCache && progress.loadedBytes > 0) {
@@ -132,7 +133,7 @@ export class Rudolph {
    *
    * Rejects as `textToImage` and `caption` do, and with `bad-input` where nothing is left to draw.
    */
-  inpaint(picture: PictureOrTokens, prompt: string, options: InpaintOptions & TaskOptions): TaskOf<'inpaint'> {
+  inpaint(picture: PictureOrTokens, prompt: string, options: InpaintOptions & TaskOptions = {}): TaskOf<'inpaint'> {
     return this.#start('inpaint', options, async ({ mask, ...own }, reader) => {
       // A mask is read as the engine reads tokens: pixels, or numbers.
       const read = mask === undefined ? {} : { mask: await reader.read(mask) };
@@ -210,7 +211,9 @@ export class Rudolph {
   ): TaskOf<'rankImages'> {
     return this.#start('rankImages', options, async (own, reader) => {
       const read = [];
-      for (const picture of pictures) read.push(await reader.read(picture));
+      // A FileList is one, too; what is no list is an empty one, which the engine refuses.
+      const list = Symbol.iterator in Object(pictures) ? pictures : [];
+      for (const picture of list) read.push(await reader.read(picture));
       return [text, read, own];
     });
   }
@@ -233,7 +236,7 @@ export class Rudolph {
    */
   perplexity(input: PerplexityInput, options: PerplexityOptions & TaskOptions = {}): TaskOf<'perplexity'> {
     return this.#start('perplexity', options, async (own, reader) => {
-      const { image, ...texts } = input;
+      const { image, ...texts } = input ?? {}; // nothing to score, says the engine
       return [{ ...texts, ...(image === undefined ? {} : { image: await reader.read(image) }) }, own];
     });
   }

@@ -41,6 +41,8 @@ export class Easel {
   #mask: TokenMask;
   /** Where a stroke has come to. */
   #last: Cell | null = null;
+  /** The mask as it was when the stroke began. */
+  #before: TokenMask | null = null;
   /** Under the pointer, or moved by arrow keys. */
   #cursor: Cell | null = null;
 
@@ -143,11 +145,19 @@ export class Easel {
         this.#last = cell;
       }
     };
+    const takeBack = (): void => {
+      if (!this.#last || !this.#before) return;
+      this.#mask = this.#before;
+      this.#last = null;
+      this.#paint();
+    };
     canvas.addEventListener('pointerdown', (event) => {
-      // Of several fingers the first paints; one line between two of them would be nobody's stroke.
-      if (event.button !== 0 || !event.isPrimary) return;
+      if (event.button !== 0) return;
+      // A second finger: two of them zoom, and what the first has painted was not meant.
+      if (!event.isPrimary) return takeBack();
       canvas.setPointerCapture(event.pointerId);
       this.#last = null;
+      this.#before = this.#mask.resized(this.#mask.side);
       stroke(event);
       this.#cursor = null;
       this.#paint();
@@ -163,7 +173,7 @@ export class Easel {
       if (event.isPrimary) this.#last = null;
     };
     canvas.addEventListener('pointerup', end);
-    canvas.addEventListener('pointercancel', end);
+    canvas.addEventListener('pointercancel', takeBack); // the browser zooms or scrolls
     const leave = (): void => {
       this.#cursor = null;
       this.#paint();

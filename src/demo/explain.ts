@@ -1,6 +1,6 @@
-import { RudolphError } from '../index';
+import { type Notice, RudolphError } from '../index';
 import { element } from './dom';
-import { say, t } from './language';
+import { bytesText, say, t } from './language';
 import type { Strings } from './strings';
 
 /** Whether something ended because somebody stopped it. */
@@ -63,23 +63,38 @@ export function errorBlock(error: unknown): HTMLElement {
 }
 
 /** Adds a notice to those of a task; what the page says already is left out, and of many texts cut short one line tells. */
-export function addNotice(notes: HTMLElement, message: string): void {
+export function addNotice(notes: HTMLElement, notice: Notice): void {
+  const { code, details } = notice;
   // The panel has a line of its own about it.
-  if (/was not trained for this task/.test(message)) return;
-  const cut = CUT.exec(message);
+  if (code === 'untrained') return;
+  const cut = code === 'text-cut';
   const before = cut && notes.querySelector('.notice-cut');
   if (before) {
-    say(before, () => t().textsCut(Number(cut[1])));
+    say(before, () => t().textsCut(Number(details['used'])));
     return;
   }
   const line = element('p', { className: cut ? 'notice notice-cut' : 'notice', role: 'status' });
-  notes.append(say(line, () => noticeText(message)));
+  notes.append(say(line, () => noticeText(notice)));
 }
 
-/** Notices come in English; those the page knows are said in its language. */
-export function noticeText(message: string): string {
-  const cut = CUT.exec(message);
-  return cut ? t().promptCut(Number(cut[1]), Number(cut[2])) : message;
+/** A notice in the page's language; one that the page does not know in the library's own words (English). */
+export function noticeText({ code, message, details }: Notice): string {
+  const strings = t();
+  const number = (name: string): number => Number(details[name]);
+  switch (code) {
+    case 'text-cut':
+      return strings.promptCut(number('used'), number('total'));
+    case 'storage-off':
+      return strings.storageOff;
+    case 'storage-full':
+      return 'neededBytes' in details
+        ? strings.storageShort(bytesText(number('neededBytes')), bytesText(number('freeBytes')))
+        : strings.storageFull;
+    case 'storage-failed':
+      return strings.storageFailed;
+    case 'shard-damaged':
+      return strings.storedDamaged;
+    default:
+      return message;
+  }
 }
-
-const CUT = /only its first (\d+) of (\d+) tokens/;

@@ -154,7 +154,7 @@ class JobView {
   }
 
   tell(event: JobEvent): void {
-    if (event.type === 'notice') addNotice(this.#notes, event.message);
+    if (event.type === 'notice') addNotice(this.#notes, event);
     else if (event.type === 'drafts') this.#showDrafts(event.texts);
     else {
       // Pictures and prompts are too quick for a part to be worth showing.

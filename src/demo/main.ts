@@ -1,4 +1,5 @@
 import { startAbout } from './about';
+import { fit } from './controls';
 import { byId } from './dom';
 import { startLanguage } from './language';
 import { Model } from './model';
@@ -39,7 +40,7 @@ startAbout(model);
 const drawing = startDraw(page);
 const inpainting = startInpaint(page);
 const captioning = startCaption(page);
-startAnswer(page);
+const asking = startAnswer(page);
 startRead(page);
 startClassify(page);
 const ranking = startRank(page);
@@ -48,6 +49,7 @@ startContinue(page);
 /** Pictures from anywhere: the open task takes the first, a comparison of pictures all, or else it is described. */
 acceptPictures(async (files) => {
   if (tabs.current === 'rank') return ranking.take(files);
+  if (tabs.current === 'answer') asking.expectPicture();
   if (tabs.current === 'draw' || tabs.current === 'continue') tabs.open('caption');
   if ((await pictures.take(files[0]!)) && tabs.current === 'caption') captioning.run();
 });
@@ -57,6 +59,11 @@ byId('skip').addEventListener('click', (event) => {
   event.preventDefault();
   const fields = tabs.panel(tabs.current).querySelectorAll<HTMLElement>('textarea, input, button');
   [...fields].find((field) => field.checkVisibility())?.focus();
+});
+
+// A phone was turned: the lines break elsewhere.
+addEventListener('resize', () => {
+  for (const field of document.querySelectorAll('textarea')) fit(field);
 });
 
 void pictures.loadExamples();

@@ -1,4 +1,4 @@
-import { type LoadProgress, Rudolph, RudolphError } from '../index';
+import { type LoadProgress, type Notice, Rudolph, RudolphError } from '../index';
 
 export type LoadState =
   | { readonly type: 'loading'; readonly progress: LoadProgress | null }
@@ -11,7 +11,7 @@ export type LoadState =
 export class Model {
   readonly url: string;
   /** Something worth telling that is no error. */
-  onNotice: (message: string) => void = () => undefined;
+  onNotice: (notice: Notice) => void = () => undefined;
   #state: LoadState = { type: 'stopped' };
   #loading: AbortController | null = null;
   readonly #listeners = new Set<(state: LoadState) => void>();
@@ -45,7 +45,7 @@ export class Model {
         this.#set({ ...this.#state, fetching: complete ? null : progress });
       }
     };
-    const onNotice = (message: string): void => this.onNotice(message);
+    const onNotice = (notice: Notice): void => this.onNotice(notice);
     Rudolph.load(this.url, { onProgress, onNotice, signal: loading.signal }).then(
       (rudolph) => this.#set({ type: 'ready', rudolph, fetching: null }),
       (error: unknown) => this.#set(loading.signal.aborted ? { type: 'stopped' } : { type: 'failed', error }),

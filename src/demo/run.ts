@@ -105,7 +105,7 @@ export class Run {
   }
 
   #tell(event: TextToImageEvent): void {
-    if (event.type === 'notice') addNotice(this.#notes, event.message);
+    if (event.type === 'notice') addNotice(this.#notes, event);
     else if (event.type === 'preview') event.images.forEach((image, k) => this.#cards[k]?.preview(image));
     else if (event.type === 'picture') {
       this.#keepBest();

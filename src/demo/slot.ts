@@ -40,7 +40,7 @@ export function createSlot(page: Page, task: TaskId, chosen?: () => void): HTMLE
     createShelf(page, (picture) => {
       pictures.choose(picture);
       chosen?.();
-    }),
+    }).root,
   );
 }
 
@@ -73,25 +73,28 @@ export function createErrors({ pictures }: Page): HTMLElement {
 
 /**
  * Small pictures to choose from: what was drawn or opened, then the examples.
- * @param adds whether a press adds to a list instead of choosing the one picture of all tasks
+ * @param listed where a press adds to a list instead of choosing the one picture of all tasks: what is in it, and not offered again
+ * @returns `show`: call it when the list has changed
  */
 export function createShelf(
   { pictures }: Page,
   take: (picture: PagePicture) => void = (picture) => pictures.choose(picture),
-  adds = false,
-): HTMLElement {
+  listed?: () => readonly PagePicture[],
+): { readonly root: HTMLElement; readonly show: () => void } {
   const list = element('ul', { className: 'shelf' });
   say(list, () => t().shelf, 'aria-label');
   const made = new Map<PagePicture, HTMLLIElement>();
-  pictures.watch(() => {
-    const { all, current } = pictures;
+  const show = (): void => {
+    const { current } = pictures;
+    const taken = listed?.() ?? [];
+    const all = pictures.all.filter((picture) => !taken.includes(picture));
     for (const old of made.keys()) if (!all.includes(old)) made.delete(old);
     const items = all.map((picture) => {
       const known = made.get(picture);
       if (known) return known;
       const thumb = element('button', { type: 'button', className: 'thumb' }, copyOf(picture));
       const name = (): string => picture.name || t().chosenPicture;
-      say(thumb, () => (adds ? t().addPicture(name()) : t().takePicture(name())), 'aria-label');
+      say(thumb, () => (listed ? t().addPicture(name()) : t().takePicture(name())), 'aria-label');
       thumb.title = picture.name;
       thumb.addEventListener('click', () => take(picture));
       const item = element('li', {}, thumb);
@@ -102,13 +105,14 @@ export function createShelf(
     if (items.length !== list.children.length || items.some((item, k) => list.children[k] !== item))
       list.replaceChildren(...items);
     list.hidden = items.length === 0;
-    if (adds) return;
+    if (listed) return;
     for (const [picture, item] of made) {
       item.classList.toggle('chosen', picture === current);
       item.firstElementChild!.setAttribute('aria-pressed', String(picture === current));
     }
-  });
-  return list;
+  };
+  pictures.watch(show);
+  return { root: list, show };
 }
 
 /** Whole-page drops and pasted pictures; nothing dropped anywhere may navigate away. */

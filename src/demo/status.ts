@@ -16,8 +16,8 @@ export function startStatus(model: Model): void {
     if (model.state.type === 'loading') model.cancel();
     else model.load();
   });
-  model.onNotice = (message) => {
-    banners.append(say(element('p', { className: 'banner', role: 'status' }), () => noticeText(message)));
+  model.onNotice = (notice) => {
+    banners.append(say(element('p', { className: 'banner', role: 'status' }), () => noticeText(notice)));
   };
 
   let shown: LoadState['type'] | null = null;

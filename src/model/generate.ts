@@ -2,7 +2,7 @@ import { RudolphError } from '../errors';
 import { Arena, readBack } from '../gpu/buffers';
 import { Runner } from '../gpu/runner';
 import { KeyValueCache } from './cache';
-import { checkGuidance, checkSampling, classBits, NO_TOKEN, type Sampler, type SampleSpec } from './sampler';
+import { checkSampling, classBits, NO_TOKEN, type Sampler, type SampleSpec } from './sampler';
 import { TokenTap } from './tokenTap';
 import type { Transformer } from './transformer';
 
@@ -18,7 +18,7 @@ export interface GenerateRequest {
   /** Ids of the shared prefix, from position 0 on. */
   readonly prefix: readonly number[];
   /**
-   * The unconditional prefix, as long as `prefix`, and the weight of its branch, 0 < w ≤ 1: upstream's `cfg`, see `SampleSpec.guidance`.
+   * The unconditional prefix, as long as `prefix`, and the weight of its branch, 0 ≤ w ≤ 1: upstream's `cfg`, see `SampleSpec.guidance`.
    * Every candidate is then two sequences with the same tokens behind different prefixes.
    */
   readonly guidance?: { readonly prefix: readonly number[]; readonly weight: number };
@@ -88,12 +88,9 @@ export async function generate(
 ): Promise<Uint32Array[]> {
   const { gpu, config, sequenceLength } = transformer;
   const { prefix, guidance, count, classes, end } = request;
-  checkSampling({ ...request.sampling, count });
-  if (guidance) {
-    checkGuidance(guidance.weight);
-    if (guidance.prefix.length !== prefix.length)
-      throw new Error(`generate: the prefixes have ${prefix.length} and ${guidance.prefix.length} ids`);
-  }
+  checkSampling({ ...request.sampling, count, guidance: guidance?.weight });
+  if (guidance && guidance.prefix.length !== prefix.length)
+    throw new Error(`generate: the prefixes have ${prefix.length} and ${guidance.prefix.length} ids`);
   const length = end - prefix.length;
   const given = givenBehindPrefix(request);
   const start = prefix.length + given.length;

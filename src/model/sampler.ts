@@ -57,7 +57,7 @@ export interface SampleSpec extends Filter {
   /** (classes / 32, rounded up) u32, bit k of word w for class 32w + k: the classes that may be drawn; absent: all. See `classBits`. */
   readonly allowed?: Binding;
   /**
-   * Weight w of the unconditional branch, 0 < w ≤ 1 (upstream's `cfg`): each branch is filtered by itself, then a token is drawn from
+   * Weight w of the unconditional branch, 0 ≤ w ≤ 1 (upstream's `cfg`): each branch is filtered by itself, then a token is drawn from
    * (1 − w) · conditional + w · unconditional probabilities. So top-k 1 leaves two classes, and the draw is between them.
    */
   readonly guidance?: number;
@@ -107,7 +107,6 @@ export class Sampler {
           : this.#draw(arena, spec, await this.#kernel('logits_plain')),
       ];
     }
-    checkGuidance(spec.guidance);
     if (rowStride !== classes) throw new Error(`sample: guidance of ${classes} classes in rows of ${rowStride} logits`);
     const probabilities = arena.buffer('probabilities of both branches', rows * classes * 4);
     const mix = packParams([f32(spec.guidance), spec.logitsRows * classes]);
@@ -160,7 +159,7 @@ interface FilterSpec extends Filter {
   readonly classes: number;
   /** As in `SampleSpec`. */
   readonly allowed?: Binding;
-  /** (rows, classes) f32: what the filter leaves. */
+  /** (rows, classes) f32: what the filter leaves; -1 in a row without a number. */
   readonly probabilities: Binding;
 }
 
@@ -181,7 +180,7 @@ async function recordFilter(gpu: Gpu, arena: Arena, threadCount: number, spec: F
 
 /**
  * The probabilities that the sampler's filter leaves, (rows, classes); 0 for what it drops. A row whose logits are all −Infinity or NaN
- * gives zeros.
+ * has none: -1 everywhere.
  * @throws RudolphError `bad-input` for options out of range.
  */
 export async function filterProbabilities(
@@ -237,12 +236,16 @@ export function classBits(ids: readonly number[], classes: number): Uint32Array<
 /**
  * Checks the options that are there.
  * @throws RudolphError `bad-input` unless topK is an integer ≥ 0, 0 < topP ≤ 1, temperature is finite and above 0, seed is an
- *   integer of 0…2³²−1 and count an integer ≥ 1.
+ *   integer of 0…2³²−1, count an integer ≥ 1 and 0 ≤ guidance ≤ 1.
  */
 export function checkSampling(
-  options: Partial<Filter> & { readonly seed?: number | undefined; readonly count?: number | undefined },
+  options: Partial<Filter> & {
+    readonly seed?: number | undefined;
+    readonly count?: number | undefined;
+    readonly guidance?: number | undefined;
+  },
 ): void {
-  const { topK, topP, temperature, seed, count } = options;
+  const { topK, topP, temperature, seed, count, guidance } = options;
   expect(
     'topK',
     topK,
@@ -258,11 +261,7 @@ export function checkSampling(
   );
   expect('seed', seed, 'an integer from 0 to 4294967295', (s) => Number.isInteger(s) && s >= 0 && s <= 0xffffffff);
   expect('count', count, 'an integer of 1 or more', (n) => Number.isInteger(n) && n >= 1);
-}
-
-/** @throws RudolphError `bad-input` unless 0 < weight ≤ 1: without guidance one branch is drawn from, not two. */
-export function checkGuidance(weight: number): void {
-  expect('guidance', weight, 'above 0 and at most 1', (w) => w > 0 && w <= 1);
+  expect('guidance', guidance, 'from 0 (none) to 1; upstream has 0.2', (w) => w >= 0 && w <= 1);
 }
 
 function expect(name: string, value: number | undefined, expected: string, accepts: (value: number) => boolean): void {

@@ -38,9 +38,11 @@ export async function openModel(url: string, options: OpenModelOptions = {}): Pr
     databases = null; // private modes have an IndexedDB that refuses to open
   }
   if (!databases && options.databases !== null) {
-    options.onNotice?.(
-      'this browser stores nothing (a private window?): the model runs, but has to be fetched again next time',
-    );
+    options.onNotice?.({
+      code: 'storage-off',
+      message: 'this browser stores nothing (a private window?): the model runs, but has to be fetched again next time',
+      details: {},
+    });
   }
   const text = await manifestText(address, stored?.text, options);
   const manifest = parseManifest(text, address);
@@ -94,13 +96,16 @@ async function hasRoom(databases: Databases, manifest: Manifest, options: OpenMo
   if (quota === undefined || usage === undefined) return true;
   const here = await shardKeys(databases);
   const missing = allShards(manifest).reduce((sum, shard) => sum + (here.has(shard.sha256) ? 0 : shard.byteLength), 0);
-  if (missing === 0 || missing <= quota - usage) return true;
-  options.onNotice?.(
-    `the model needs ${megabytes(missing)} of this browser's storage, ${megabytes(quota - usage)} are free: it runs, but has to be fetched again next time`,
-  );
+  const free = Math.max(0, quota - usage);
+  if (missing <= free) return true;
+  options.onNotice?.({
+    code: 'storage-full',
+    message: `the model needs ${megabytes(missing)} of this browser's storage, ${megabytes(free)} are free: it runs, but has to be fetched again next time`,
+    details: { neededBytes: missing, freeBytes: free },
+  });
   return false;
 }
 
 function megabytes(bytes: number): string {
-  return `${Math.ceil(Math.max(0, bytes) / 1e6)} MB`;
+  return `${Math.ceil(bytes / 1e6)} MB`;
 }

@@ -2,6 +2,7 @@ import { RudolphError } from '../errors';
 import type { ComponentName, Manifest, ShardEntry } from '../format/manifest';
 import type { ModelSource } from '../format/modelSource';
 import { sha256 } from '../format/sha256';
+import type { Notice } from '../notice';
 import { type Databases, isQuotaError, readShard, removeShard, writeShard } from './databases';
 import { downloadFile } from './download';
 
@@ -15,8 +16,8 @@ export interface DownloadProgress {
 
 export interface StoredModelOptions {
   readonly onProgress?: (progress: DownloadProgress) => void;
-  /** Sentences for people about what is less than perfect, e.g. that nothing can be stored. */
-  readonly onNotice?: (message: string) => void;
+  /** What is less than perfect, e.g. that nothing can be stored. */
+  readonly onNotice?: (notice: Notice) => void;
   /** For tests: the waits between tries. */
   readonly backOff?: readonly number[];
 }
@@ -114,7 +115,11 @@ export class StoredModel implements ModelSource {
       return bytes;
     }
     await removeShard(this.#databases, entry.sha256).catch(() => undefined);
-    this.#options.onNotice?.(`${this.#label(entry)} was damaged in this browser's storage; it is fetched again`);
+    this.#options.onNotice?.({
+      code: 'shard-damaged',
+      message: `${this.#label(entry)} was damaged in this browser's storage; it is fetched again`,
+      details: { file: entry.file },
+    });
     return null;
   }
 
@@ -160,12 +165,14 @@ export class StoredModel implements ModelSource {
   #stopKeeping(error: unknown): void {
     if (!this.#keeps) return;
     this.#keeps = false;
-    const why = isQuotaError(error)
-      ? 'its storage is full'
-      : `its storage failed (${error instanceof Error ? error.message : String(error)})`;
-    this.#options.onNotice?.(
-      `this browser keeps no more of the model: ${why}. It runs all the same, but has to be fetched again next time`,
-    );
+    const full = isQuotaError(error);
+    const reason = error instanceof Error ? error.message : String(error);
+    const why = full ? 'its storage is full' : `its storage failed (${reason})`;
+    this.#options.onNotice?.({
+      code: full ? 'storage-full' : 'storage-failed',
+      message: `this browser keeps no more of the model: ${why}. It runs all the same, but has to be fetched again next time`,
+      details: full ? {} : { reason },
+    });
   }
 
   #label(entry: ShardEntry): string {

@@ -22,7 +22,7 @@ export async function caption(
   const { config } = model.manifest;
   const { keep, rankingWeight } = options;
   checkSampling(options);
-  checkKeep(keep);
+  checkKeep(keep, options.count);
   checkWeight(rankingWeight);
   const rightToken = taskToken(model, options.rightSpecialToken, 'RT_I2T', context);
   const template = model.openPrompt('right', options.template ?? CAPTION_TEMPLATE, rightToken);

@@ -1,4 +1,3 @@
-import { RudolphError } from '../errors';
 import type { RgbaImage } from '../image/image';
 import { toRgba } from '../image/planar';
 import { generate } from '../model/generate';
@@ -26,10 +25,7 @@ export async function drawPictures(
   const { guidance = 0, keep, rankingWeight } = options;
   checkSampling(options);
   checkText('the prompt', prompt, 'кот слева от ёлки');
-  if (!(guidance >= 0 && guidance <= 1))
-    throw new RudolphError('bad-input', `guidance is ${guidance}, expected 0 (none) to 1, upstream's is 0.2`);
-  const count = options.count ?? 1;
-  checkKeep(keep, count);
+  checkKeep(keep, options.count);
   checkWeight(rankingWeight);
   model.checkDecoder(options.decoder); // now: drawing may take long, and would be lost
   const seed = options.seed ?? drawSeed();
@@ -44,7 +40,7 @@ export async function drawPictures(
       ? {}
       : { guidance: { prefix: model.leftPrompt('', model.taskToken('LT_UNK').name).ids, weight: guidance } }),
     end: config.leftLength + imageTokens,
-    count,
+    count: options.count ?? 1,
     stream: 'image',
     classes: config.imageVocabulary - config.imageSpecialTokens,
     sampling: { ...IMAGE_SAMPLING, ...given(options), seed },

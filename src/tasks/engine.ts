@@ -61,7 +61,7 @@ export class Engine {
   async inpaint(
     picture: PictureTokens,
     prompt: string,
-    options: InpaintOptions,
+    options: InpaintOptions = {},
     context: Context<'inpaint'> = {},
   ): Result<'inpaint'> {
     return inpaint(this.model, picture, prompt, options, context);

@@ -137,7 +137,8 @@ export class LoadedModel {
   }
 
   /**
-   * `[2] + [special] + ids`, to be continued in the left or right text: no closing 3.
+   * `[2] + [special] + ids`, to be continued in the left or right text: no closing 3. `textIds` are those with which the written
+   * text begins: without letters that the tokenizer does not know (unk, 1), of which nothing could be decoded.
    * @throws RudolphError `bad-input` when it leaves no room for what should follow.
    */
   openPrompt(

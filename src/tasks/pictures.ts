@@ -71,8 +71,16 @@ function checkPixels(image: RgbaImage, what: string): void {
   }
 }
 
-/** Which tokens are drawn anew, d² flags row by row, when borders are kept (upstream's `ImagePrompts`). */
+/**
+ * Which tokens are drawn anew, d² flags row by row, when borders are kept (upstream's `ImagePrompts`).
+ * @throws RudolphError `bad-input` for what are no borders, or borders wider than the picture.
+ */
 export function besideBorders({ imageSide: side }: ModelConfig, borders: Borders): boolean[] {
+  if (typeof borders !== 'object' || borders === null)
+    throw new RudolphError(
+      'bad-input',
+      `the borders are ${String(borders)}, expected how many tokens to keep at each, e.g. { up: ${side / 2} }`,
+    );
   const { up = 0, right = 0, down = 0, left = 0 } = borders;
   for (const [name, width] of Object.entries({ up, right, down, left })) {
     if (!(Number.isInteger(width) && width >= 0 && width <= side))

@@ -12,6 +12,9 @@ export const INSTRUCTIONS = {
   reading: 'распознай текст на картинке.',
 } as const;
 
+/** A message shows so much of a text: enough to know which one is meant. */
+const SHOWN_LETTERS = 40;
+
 /** @throws RudolphError `bad-input` when the template has no place `{}` for the text. */
 export function fillTemplate(template: string, text: string): string {
   if (!template.includes('{}'))
@@ -32,20 +35,14 @@ export function checkText(what: string, text: unknown, example?: string): assert
   );
 }
 
-/** The left text with what is cut off reported. */
+/** The left text, with what is cut off reported. */
 export function leftPrompt(
   model: LoadedModel,
   text: string,
   special: string | null,
-  { onEvent }: TaskContext<NoticeEvent>,
+  context: TaskContext<NoticeEvent>,
 ): readonly number[] {
-  const { ids, count, cut } = model.leftPrompt(text, special);
-  if (cut > 0)
-    onEvent?.({
-      type: 'notice',
-      message: `the prompt is too long: only its first ${count} of ${count + cut} tokens were used`,
-    });
-  return ids;
+  return reportCut(text, model.leftPrompt(text, special), context);
 }
 
 /** The right text to score, with what is cut off reported. */
@@ -53,15 +50,29 @@ export function rightPrompt(
   model: LoadedModel,
   text: string,
   special: string | null,
+  context: TaskContext<NoticeEvent>,
+): readonly number[] {
+  return reportCut(text, model.rightPrompt(text, special), context);
+}
+
+function reportCut(
+  text: string,
+  { ids, count: used, cut }: ReturnType<LoadedModel['leftPrompt']>,
   { onEvent }: TaskContext<NoticeEvent>,
 ): readonly number[] {
-  const { ids, count, cut } = model.rightPrompt(text, special);
+  const total = used + cut;
   if (cut > 0)
     onEvent?.({
       type: 'notice',
-      message: `the text «${text.slice(0, 40)}» is too long: only its first ${count} of ${count + cut} tokens were scored`,
+      code: 'text-cut',
+      message: `the text «${shortened(text)}» is too long: only its first ${used} of ${total} tokens were used`,
+      details: { used, total },
     });
   return ids;
+}
+
+function shortened(text: string): string {
+  return text.length > SHOWN_LETTERS ? `${text.slice(0, SHOWN_LETTERS)}…` : text;
 }
 
 /** The token asked for, else the task's own one; says so where the model was not trained for the task. */
@@ -76,7 +87,9 @@ export function taskToken(
   if (!token.known && token.name !== null && name.startsWith('LT_'))
     onEvent?.({
       type: 'notice',
+      code: 'untrained',
       message: `the model has no token ${name}: it was not trained for this task, ${token.name} stands in`,
+      details: { token: name, standIn: token.name },
     });
   return token.name;
 }

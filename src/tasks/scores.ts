@@ -31,14 +31,13 @@ export function checkWeight(weight: number | undefined): void {
   throw new RudolphError('bad-input', `the weight of the text is ${weight}, expected 0 (only the picture counts) to 1`);
 }
 
-/** @throws RudolphError `bad-input` unless `keep` is absent or an integer of 1 or more, at most `count` where that is given. */
-export function checkKeep(keep: number | undefined, count?: number): void {
-  if (keep === undefined) return;
-  if (!Number.isInteger(keep) || keep < 1 || (count !== undefined && keep > count))
-    throw new RudolphError(
-      'bad-input',
-      `keep is ${keep}, expected how many of the ${count ?? 'different'} drafts to keep, 1 or more`,
-    );
+/** @throws RudolphError `bad-input` unless `keep` is absent or an integer from 1 to `count`. */
+export function checkKeep(keep: number | undefined, count = 1): void {
+  if (keep === undefined || (Number.isInteger(keep) && keep >= 1 && keep <= count)) return;
+  throw new RudolphError(
+    'bad-input',
+    `keep is ${keep}, expected an integer from 1 to count, which is ${count}: as many are drawn, the best are kept`,
+  );
 }
 
 /** The `keep` best of what was ranked, best first. */

@@ -1,4 +1,5 @@
 import type { RgbaImage } from '../image/image';
+import type { Notice } from '../notice';
 
 /** How tokens are drawn: temperature, then top-k (ties with the k-th stay), then top-p on what is left (the token that crosses p stays). */
 export interface SamplingOptions {
@@ -17,9 +18,8 @@ export interface SamplingOptions {
 export type PictureTokens = RgbaImage | readonly number[];
 
 /** Something the user should know about a result that is nevertheless valid, e.g. that the prompt was cut. */
-export interface NoticeEvent {
+export interface NoticeEvent extends Notice {
   readonly type: 'notice';
-  readonly message: string;
 }
 
 /** How far a task has come. `image`: pictures are read; `prompt`: the shared beginning is computed; `scores`: perplexities are. */

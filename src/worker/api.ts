@@ -1,7 +1,7 @@
 import type { PlainError } from '../errors';
 import type { ComponentName, Manifest } from '../format/manifest';
 import type { AdapterDescription, GpuOptions, Variants } from '../gpu/device';
-import type { TaskName, TaskTypes } from '../tasks/types';
+import type { NoticeEvent, TaskName, TaskTypes } from '../tasks/types';
 
 /** How far a load has come. */
 export interface LoadProgress {
@@ -53,10 +53,8 @@ export interface WorkerLoadOptions {
 /** An error is a value here: what Comlink throws loses its class on the way. */
 export type Reply<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: PlainError };
 
-/** `notice`: something the user should know, e.g. that the model could not be stored. */
-export type LoadEvent =
-  | { readonly type: 'progress'; readonly progress: LoadProgress }
-  | { readonly type: 'notice'; readonly message: string };
+/** What a load tells, and whatever fetches parts of the model later. */
+export type LoadEvent = { readonly type: 'progress'; readonly progress: LoadProgress } | NoticeEvent;
 
 /** What the worker offers over Comlink. Callbacks come as Comlink proxies. */
 export interface WorkerApi {

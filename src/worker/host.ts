@@ -3,6 +3,7 @@ import { RudolphError, toPlain } from '../errors';
 import type { Manifest } from '../format/manifest';
 import { type Gpu, requestGpu } from '../gpu/device';
 import type { RgbaImage } from '../image/image';
+import type { Notice } from '../notice';
 import { manifestUrl, openModel } from '../store/openModel';
 import type { DownloadProgress } from '../store/storedModel';
 import { deleteModel, listModels } from '../store/storedModels';
@@ -26,7 +27,7 @@ export class WorkerHost implements WorkerApi {
   /** Ends the load. */
   readonly #closing = new AbortController();
   /** Where notices go while a task runs: to the task. */
-  #onNotice: ((message: string) => void) | null = null;
+  #onNotice: ((notice: Notice) => void) | null = null;
 
   async load(
     url: string,
@@ -49,7 +50,7 @@ export class WorkerHost implements WorkerApi {
           // Also when a later task fetches the image encoder.
           onProgress: (progress) =>
             events.tell({ type: 'progress', progress: { stage: 'download', ...(last = progress) } }),
-          onNotice: (message) => (this.#onNotice ? this.#onNotice(message) : events.tell({ type: 'notice', message })),
+          onNotice: (notice) => (this.#onNotice ? this.#onNotice(notice) : events.tell({ type: 'notice', ...notice })),
         });
         const loading = Engine.load(gpu, source, {
           signal,
@@ -141,7 +142,7 @@ export class WorkerHost implements WorkerApi {
     tell: (event: unknown) => void,
   ): Promise<unknown> {
     const { engine } = this.#model();
-    this.#onNotice = (message) => tell({ type: 'notice', message });
+    this.#onNotice = (notice) => tell({ type: 'notice', ...notice });
     try {
       // Each task's own types meet again at `start`.
       const run = engine[task] as (...all: unknown[]) => Promise<unknown>;

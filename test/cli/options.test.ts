@@ -29,6 +29,15 @@ describe('options', () => {
     expect(options.flag('json')).toBe(false);
   });
 
+  it('names the options that there are for one that there is not', () => {
+    expect(() => parse('--cuont', '3')).toThrow(
+      `there is no option '--cuont'; there are --count, --top-p, --out, --mode, --borders, --class, --json, and "--" before texts that begin with a dash (--help explains them)`,
+    );
+    expect(() => new Options(['-c'], { values: ['count'] })).toThrow(
+      "there is no option '-c'; there are --count (--help explains them)",
+    );
+  });
+
   it('takes everything after -- as text', () => {
     const options = parse('--json', '--', '--count', '-5', '--');
     expect(options.positionals).toEqual(['--count', '-5', '--']);

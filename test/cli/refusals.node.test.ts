@@ -52,6 +52,7 @@ const REFUSED: readonly [args: string[], message: string | RegExp][] = [
   [['classify', '--image', PICTURE], /^--class is missing/],
   [['classify', '--class', 'кот'], '--image is missing: the picture to classify'],
   [['continue'], '--text is missing: the beginning, in Russian'],
+  [['continue', '--text', ''], /^--model is missing/], // an empty text is one
   [['continue', '--text', 'кот', '--allowed', '1;2'], /^--allowed is "1;2"; expected comma-separated whole numbers/],
   [['rank-images', '--text', 'кот'], /^give the pictures to rank either by --image/],
   [['rank-images', '--text', 'кот', '--image', PICTURE, '--codebooks', two], /^give the pictures to rank either/],

@@ -134,7 +134,14 @@ describe('textToImage', () => {
   });
 
   it('rejects with a typed error', async () => {
-    await expect(rudolph.textToImage('  ')).rejects.toMatchObject({ name: 'RudolphError', code: 'bad-input' });
+    const refused = { name: 'RudolphError', code: 'bad-input' };
+    await expect(rudolph.textToImage('  ')).rejects.toMatchObject(refused);
+    const picture = { width: 1, height: 1, data: new Uint8ClampedArray(4) };
+    await expect(rudolph.inpaint(picture, 'кот')).rejects.toMatchObject(refused);
+    await expect(rudolph.inpaint(picture, 'кот', { borders: null as never })).rejects.toMatchObject(refused);
+    await expect(rudolph.rankImages('кот', undefined as never)).rejects.toMatchObject(refused);
+    await expect(rudolph.rankImages('кот', 5 as never)).rejects.toMatchObject(refused);
+    await expect(rudolph.perplexity(undefined as never)).rejects.toMatchObject(refused);
   });
 });
 

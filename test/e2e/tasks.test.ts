@@ -1,45 +1,25 @@
 import { readFileSync } from 'node:fs';
-import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { BrowserContext, Locator, Page } from 'playwright-core';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { TASKS } from '../../src/demo/tabs';
-import { convertTiny, FOLDER } from '../convert/tiny';
-import { launchBrowser } from '../support/browser';
-import { serveSite, type Site } from './site';
+import { FOLDER } from '../convert/tiny';
+import type { Site } from './site';
+import { giveFiles, useTinyPage } from './tinyPage';
 
 /*
  * Every task on the page, with the tiny reference model: each by its tab, results handed from one to another, by mouse, keyboard
  * and finger. That the numbers are right is tested in test/gpu and by `parity`.
  */
-let browser: Browser;
+const tiny = useTinyPage({
+  viewport: { width: 1200, height: 900 },
+  hasTouch: true,
+  permissions: ['clipboard-read', 'clipboard-write'],
+});
 let site: Site;
 let context: BrowserContext;
 let page: Page;
-let complaints: string[];
-
-beforeAll(async () => {
-  const [started, served, { files }] = await Promise.all([launchBrowser(), serveSite(), convertTiny()]);
-  browser = started;
-  site = served;
-  site.setModel('tiny', files);
-});
-afterAll(async () => {
-  await browser.close();
-  await site.close();
-});
-
-beforeEach(async () => {
-  complaints = [];
-  context = await browser.newContext({ viewport: { width: 1200, height: 900 }, hasTouch: true });
-  await context.grantPermissions(['clipboard-read', 'clipboard-write']);
-  page = await context.newPage();
-  page.on('pageerror', (error) => complaints.push(error.message));
-  page.on('console', (message) => {
-    if (message.type() === 'error') complaints.push(message.text());
-  });
-});
-afterEach(async () => {
-  await context.close();
-  if (complaints.length > 0) throw new Error(`the page complained: ${complaints.join('; ')}`);
+beforeEach(() => {
+  ({ site, context, page } = tiny);
 });
 
 const LONG = { timeout: 120_000 };
@@ -90,6 +70,19 @@ it('opens tasks by their tabs, by arrow keys and by the address; Back returns', 
   expect(await openTab()).toBe('tab-rank');
 });
 
+it('leads past the tabs to the field of the open task', async () => {
+  for (const [task, field] of Object.entries({ draw: 'draw-prompt', continue: 'continue-text' })) {
+    await page.goto(`${site.address('tiny')}#${task}`);
+    await page.locator(`#panel-${task}`).waitFor();
+    await page.reload(); // another hash alone loads nothing
+    await page.keyboard.press('Tab');
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe('skip');
+    await page.keyboard.press('Enter');
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe(field);
+    expect(new URL(page.url()).hash).toBe(`#${task}`);
+  }
+});
+
 it('draws several pictures and keeps the best, with their scores', async () => {
   await openReady('draw');
   await page.locator('#draw-count label', { hasText: '4' }).click();
@@ -106,6 +99,17 @@ it('draws several pictures and keeps the best, with their scores', async () => {
   await page.fill('#draw-template', 'рисунок');
   await page.click('#draw-button');
   expect(await page.locator('#draw-error').textContent()).toContain('{}');
+});
+
+it('ranks all pictures where as many are kept as are drawn', async () => {
+  await openReady('draw');
+  await page.locator('#draw-count label', { hasText: '2' }).click();
+  await page.click('#panel-draw summary');
+  await page.locator('#draw-keep label', { hasText: '2' }).click();
+  await draw();
+  expect(await page.locator('.run .card[data-state=done]').count()).toBe(2);
+  const scores = await page.locator('.run .card-details').allTextContents();
+  expect(scores).toEqual([expect.stringContaining('оценка'), expect.stringContaining('оценка')]);
 });
 
 describe('redrawing a part', () => {
@@ -152,6 +156,27 @@ describe('redrawing a part', () => {
     await touch('touchEnd');
     expect(await count()).toBe(SIDE);
     expect(await page.evaluate(() => scrollY)).toBe(before);
+  });
+
+  it('paints nothing where two fingers zoom', async () => {
+    await openReady('inpaint');
+    const before = await count();
+    const at = await cells();
+    const client = await context.newCDPSession(page);
+    const touch = async (
+      type: 'touchStart' | 'touchMove' | 'touchEnd',
+      ...points: [number, number][]
+    ): Promise<void> => {
+      const touchPoints = points.map(([x, y], id) => ({ x, y, id }));
+      await client.send('Input.dispatchTouchEvent', { type, touchPoints });
+    };
+    await touch('touchStart', at(1, 0));
+    expect(await count()).not.toBe(before); // nobody knows yet
+    await touch('touchStart', at(1, 0), at(2, 3));
+    await touch('touchMove', at(0, 0), at(3, 3));
+    await touch('touchMove', at(0, 1), at(3, 2));
+    await touch('touchEnd');
+    expect(await count()).toBe(before);
   });
 
   it('paints and draws by keyboard alone', async () => {
@@ -248,9 +273,22 @@ it('answers questions about a picture, a text and sums, and says that it was not
   await page.locator('#answer-kind label', { hasText: 'о числах' }).click();
   const answers = await run('answer');
   expect(await answers.count()).toBeGreaterThan(0);
+  // Answers go with their question.
+  await page.locator('#panel-answer .examples .chip').nth(1).click();
+  expect(await page.locator('#answer-output').textContent()).toBe('');
   await page.fill('#answer-question', '');
   await page.click('#answer-button');
   expect(await page.locator('#answer-output .error-headline').textContent()).toContain('Напишите вопрос');
+});
+
+it('asks about a picture that is dropped while questions are about a text', async () => {
+  await openReady('answer');
+  await page.locator('#answer-kind label', { hasText: 'о тексте' }).click();
+  await page.fill('#answer-question', 'что это?');
+  await giveFiles(page, 'drop', 'image1.png');
+  await page.locator('#panel-answer .chosen .thumb[title="image1.png"]').waitFor();
+  expect(await page.locator('#answer-kind :checked').inputValue()).toBe('visual');
+  expect(await page.inputValue('#answer-question')).toBe('что это?');
 });
 
 it('reads text in a picture that was chosen', async () => {
@@ -291,6 +329,26 @@ it('classifies by classes that can be edited, and stops when told to', async () 
   expect(await page.locator('#classify-output').textContent()).toBe('');
 });
 
+it('makes a class of each line that is pasted', async () => {
+  await page.goto(`${site.address('tiny')}#classify`);
+  await page.evaluate(() => navigator.clipboard.writeText('дом\nсиняя лодка\r\n\n дом, лес '));
+  const before = await page.locator('.chip-item').count();
+  await page.focus('#class-input');
+  await page.keyboard.press('Control+V');
+  const names = await page.locator('.chip-item [lang=ru]').allTextContents();
+  expect(names.slice(before)).toEqual(['дом', 'синяя лодка', 'лес']);
+  expect(await page.inputValue('#class-input')).toBe('');
+});
+
+it('takes all pictures that are dropped at once into a comparison', async () => {
+  await openReady('rank');
+  await page.locator('#rank-mode label', { hasText: 'картинки' }).click();
+  await expect.poll(() => page.locator('#panel-rank .tile').count()).toBe(6);
+  await giveFiles(page, 'drop', 'image0.png', 'config.json', 'image1.png');
+  await expect.poll(() => page.locator('#panel-rank .tile').count()).toBe(8);
+  expect(await page.locator('#panel-rank .slot-error:visible .error-headline').textContent()).toContain('config.json');
+});
+
 it('ranks texts by a picture and pictures by a text', async () => {
   await openReady('rank');
   await page.fill('#rank-lines', 'красный круг\nсиний квадрат\n\nкрасный круг');
@@ -302,7 +360,11 @@ it('ranks texts by a picture and pictures by a text', async () => {
   await page.goBack();
 
   await page.locator('#rank-mode label', { hasText: 'картинки' }).click();
+  // What is compared is not offered again; what is taken away is.
+  const offered = page.locator('#panel-rank .shelf:visible .thumb');
+  expect(await offered.count()).toBe(0);
   await page.locator('#panel-rank .tile-remove').first().click();
+  expect(await offered.count()).toBe(1);
   await page.setInputFiles('#rank-files', [`${FOLDER}/image0.png`, `${FOLDER}/image1.png`]);
   await expect.poll(() => page.locator('#panel-rank .tile').count()).toBe(7);
   await page.fill('#rank-text', 'красный круг');
@@ -326,6 +388,8 @@ it('continues a text, marks what is new and goes on from there', async () => {
   expect(await texts.first().locator('.text-facts').textContent()).toMatch(/перплексия [\d,]+/);
   await texts.first().getByRole('button', { name: 'Продолжить дальше' }).click();
   expect(await page.inputValue('#continue-text')).toBe(`красный${written.join('')}`);
+  await page.locator('#panel-continue .examples .chip').nth(1).click();
+  expect(await page.locator('#continue-output').textContent()).toBe('');
 });
 
 it('offers what was drawn to every other task', async () => {

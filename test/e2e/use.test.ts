@@ -1,43 +1,16 @@
-import { readFileSync } from 'node:fs';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { convertTiny, FOLDER } from '../convert/tiny';
-import { launchBrowser } from '../support/browser';
-import { serveSite, type Site } from './site';
+import type { Page } from 'playwright-core';
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { Site } from './site';
+import { giveFiles, useTinyPage } from './tinyPage';
 
 /*
  * How the page is used: by keyboard, on a phone, in English, impatiently. Faults of the host are in page.test.ts.
  */
-let browser: Browser;
+const tiny = useTinyPage({ viewport: { width: 390, height: 844 } });
 let site: Site;
-let context: BrowserContext;
 let page: Page;
-let complaints: string[];
-
-beforeAll(async () => {
-  const [started, served, { files }] = await Promise.all([launchBrowser(), serveSite(), convertTiny()]);
-  browser = started;
-  site = served;
-  site.setModel('tiny', files);
-});
-afterAll(async () => {
-  await browser.close();
-  await site.close();
-});
-
-beforeEach(async () => {
-  site.fail(null);
-  complaints = [];
-  context = await browser.newContext({ viewport: { width: 390, height: 844 } });
-  page = await context.newPage();
-  page.on('pageerror', (error) => complaints.push(error.message));
-  page.on('console', (message) => {
-    if (message.type() === 'error') complaints.push(message.text());
-  });
-});
-afterEach(async () => {
-  await context.close();
-  if (complaints.length > 0) throw new Error(`the page complained: ${complaints.join('; ')}`);
+beforeEach(() => {
+  ({ site, page } = tiny);
 });
 
 const CAPTIONS = '#caption-output .text-list > li';
@@ -155,41 +128,24 @@ it('captions a drawn picture, and takes a caption back as a prompt', async () =>
 describe('a picture given by hand', () => {
   it('is taken when dropped anywhere on the page', async () => {
     await openReady();
-    await give('drop', 'image0.png');
+    await giveFiles(page, 'drop', 'image0.png');
     await page.locator(CAPTIONS).first().waitFor({ timeout: 120_000 });
     expect(await page.locator('#panel-caption .chosen .thumb').getAttribute('title')).toBe('image0.png');
   });
 
   it('is taken when pasted', async () => {
     await openReady();
-    await give('paste', 'image1.png');
+    await giveFiles(page, 'paste', 'image1.png');
     await page.locator(CAPTIONS).first().waitFor({ timeout: 120_000 });
     expect(await page.locator('#panel-caption .chosen .thumb').getAttribute('title')).toBe('image1.png');
   });
 
   it('says so when what was dropped is no picture', async () => {
     await openReady();
-    await give('drop', 'config.json');
+    await giveFiles(page, 'drop', 'config.json');
     const text = page.locator('#panel-caption .slot-error .error-headline');
     await text.waitFor();
     expect(await text.textContent()).toContain('config.json');
     expect(await page.locator(CAPTIONS).count()).toBe(0);
   });
-
-  async function give(how: 'drop' | 'paste', name: string): Promise<void> {
-    const bytes = [...readFileSync(`${FOLDER}/${name}`)];
-    const type = name.endsWith('.png') ? 'image/png' : 'application/json';
-    await page.evaluate(
-      ({ how, name, bytes, type }) => {
-        const data = new DataTransfer();
-        data.items.add(new File([Uint8Array.from(bytes)], name, { type }));
-        const event =
-          how === 'drop'
-            ? new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true })
-            : new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true });
-        document.querySelector('footer')!.dispatchEvent(event);
-      },
-      { how, name, bytes, type },
-    );
-  }
 });

@@ -117,7 +117,7 @@ describe('filter', () => {
   it.each([
     ['−Infinity is excluded', [0, -Infinity, 0, -Infinity], [0.5, 0, 0.5, 0]],
     ['NaN is excluded', [0, NaN, 0, -NaN], [0.5, 0, 0.5, 0]],
-    ['nothing left', [NaN, -Infinity], [0, 0]],
+    ['nothing left', [NaN, -Infinity], [-1, -1]],
     ['+Infinity wins', [1, Infinity, 3e38], [0, 0.5, 0.5]], // beyond 1e30 all count as equal
     ['huge differences', [1e38, -1e38, 9], [1, 0, 0]],
     ['masked by −1e9', [-1e9, 2, -1e9, 2], [0, 0.5, 0, 0.5]],

@@ -40,6 +40,7 @@ describe('guidance', () => {
 
   test('is between the draws with either prefix alone', async () => {
     const [conditional, unconditional] = [await model.draw(), await model.draw({ prefix: EMPTY })];
+    expect(await model.draw({ guidance: { prefix: EMPTY, weight: 0 } })).toEqual(conditional);
     expect(await model.draw({ guidance: { prefix: EMPTY, weight: 1e-30 } })).toEqual(conditional);
     expect(await model.draw({ guidance: { prefix: EMPTY, weight: 1 } })).toEqual(unconditional);
     const mixed = await model.draw({ guidance: { prefix: EMPTY, weight: 0.5 }, count: 7 });
@@ -48,7 +49,7 @@ describe('guidance', () => {
     expect(await model.draw({ guidance: { prefix: EMPTY, weight: 0.5 }, count: 7, batch: 3 })).toEqual(mixed);
   });
 
-  test.each([0, 1.5, NaN])('refuses the weight %f', async (weight) => {
+  test.each([-0.5, 1.5, NaN])('refuses the weight %f', async (weight) => {
     await expect(model.draw({ guidance: { prefix: EMPTY, weight } })).rejects.toMatchObject({
       code: 'bad-input',
       message: expect.stringContaining('guidance'),

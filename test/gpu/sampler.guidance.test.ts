@@ -1,20 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Gpu } from '../../src/gpu/device';
-import { classBits, type Filter, Sampler } from '../../src/model/sampler';
-import { openGpu } from '../support/gpu';
-import { type DrawOptions, type DrawResult, drawTokens, expectFrequencies, normal, uniform } from '../support/sampling';
+import { describe, expect, it } from 'vitest';
+import { classBits, type Filter } from '../../src/model/sampler';
+import { type DrawResult, expectFrequencies, normal, uniform, useSampler } from '../support/sampling';
 import { drawFromTwin, drawTwin, mixtureTwin } from '../twins/sampler';
 
-let gpu: Gpu;
-let sampler: Sampler;
-beforeAll(async () => {
-  gpu = await openGpu({ variants: 'base' });
-  sampler = await Sampler.create(gpu);
-});
-afterAll(() => gpu.dispose());
-
-const draw = (logits: Float32Array<ArrayBuffer>, options: DrawOptions): Promise<DrawResult> =>
-  drawTokens(gpu, sampler, logits, options);
+const { draw } = useSampler();
 
 describe('guidance', () => {
   const filter: Filter = { topK: 6, topP: 0.9, temperature: 1.3 };
@@ -46,18 +35,23 @@ describe('guidance', () => {
     const logits = normal(32, 2 * 8192, 2.5);
     const options = { topK: 768, topP: 0.99, temperature: 1, candidates: 16, seed: 12 };
     const firstOf = ({ tokens }: DrawResult): number[] => Array.from({ length: 16 }, (_, c) => tokens[c * 16 + 4]!);
-    for (const [guidance, row] of [[1e-30, 0], [1, 1]] as const) {
+    for (const [guidance, row] of [[0, 0], [1e-30, 0], [1, 1]] as const) {
       const alone = firstOf(await draw(logits.slice(row * 8192, (row + 1) * 8192), options));
       expect(firstOf(await draw(logits, { ...options, guidance })), `weight ${guidance}`).toEqual(alone);
     }
   }); // prettier-ignore
 
-  it('finds nothing where no logit of either branch is a number', async () => {
-    const nothing = new Float32Array(20).fill(NaN);
-    expect((await draw(nothing, { ...filter, guidance: 0.2 })).done[0]).toBe(2);
+  it.each([
+    ['both', 0, 20],
+    ['the conditional branch', 0, 10],
+    ['the unconditional branch', 10, 20],
+  ])('finds nothing where no logit of %s is a number', async (_, from, to) => {
+    const logits = normal(33, 20, 1).fill(NaN, from, to);
+    for (const topK of [0, 1, 6])
+      expect((await draw(logits, { ...filter, topK, guidance: 0.2 })).done[0], `top-k ${topK}`).toBe(2);
   });
 
-  it.each([0, -0.1, 1.1, NaN])('refuses the weight %f', async (guidance) => {
+  it.each([-0.1, 1.1, NaN])('refuses the weight %f', async (guidance) => {
     await expect(draw(new Float32Array(20), { guidance })).rejects.toMatchObject({
       code: 'bad-input',
       message: expect.stringContaining('guidance'),

@@ -1,20 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Gpu } from '../../src/gpu/device';
+import { describe, expect, it } from 'vitest';
 import { checkSampling, type Filter, NO_TOKEN, Sampler } from '../../src/model/sampler';
-import { openGpu } from '../support/gpu';
-import { type DrawOptions, type DrawResult, drawTokens, expectFrequencies, normal } from '../support/sampling';
+import { type DrawResult, expectFrequencies, normal, useSampler } from '../support/sampling';
 import { drawTwin, filterTwin, gumbelTwin, pcg4dTwin } from '../twins/sampler';
 
-let gpu: Gpu;
-let sampler: Sampler;
-beforeAll(async () => {
-  gpu = await openGpu({ variants: 'base' });
-  sampler = await Sampler.create(gpu);
-});
-afterAll(() => gpu.dispose());
-
-const draw = (logits: Float32Array<ArrayBuffer>, options: DrawOptions): Promise<DrawResult> =>
-  drawTokens(gpu, sampler, logits, options);
+const sampling = useSampler();
+const { draw } = sampling;
 
 describe('noise', () => {
   it('pcg4d gives the known first values', () => {
@@ -107,8 +97,8 @@ describe('draw', () => {
     const options = { ...defaults, candidates: 8, seed: 9 };
     const expected = (await draw(logits, options)).tokens;
     for (const threadCount of [16, 64, 256]) {
-      const other = await Sampler.create(gpu, threadCount);
-      expect((await drawTokens(gpu, other, logits, options)).tokens, `${threadCount} threads`).toEqual(expected);
+      const other = await Sampler.create(sampling.gpu, threadCount);
+      expect((await draw(logits, options, other)).tokens, `${threadCount} threads`).toEqual(expected);
     }
   });
 
@@ -219,12 +209,15 @@ describe('checkSampling', () => {
     { seed: 0 },
     { seed: 0xffffffff },
     { count: 1 },
+    { guidance: 0 },
+    { guidance: 1 },
   ])('takes %o', (options) => {
     expect(() => checkSampling(options)).not.toThrow();
   });
   it.each([
     { topK: -1 }, { topK: 1.5 }, { topK: NaN }, { topK: 2 ** 32 }, { topP: 0 }, { topP: 1.0001 }, { topP: NaN }, { temperature: 0 }, { temperature: -1 },
     { temperature: Infinity }, { temperature: NaN }, { seed: -1 }, { seed: 2 ** 32 }, { seed: 0.5 }, { count: 0 }, { count: 1.5 },
+    { guidance: -0.1 }, { guidance: 1.1 }, { guidance: NaN },
   ])('refuses %o', (options) => {
     expect(() => checkSampling(options)).toThrow(expect.objectContaining({ name: 'RudolphError', code: 'bad-input', message: expect.stringContaining(Object.keys(options)[0]!) }));
   }); // prettier-ignore

@@ -113,6 +113,7 @@ describe('tasks', () => {
 
     it('refuse nothing to rank, tokens out of range and counts that do not fit', async () => {
       await expect(engine.rankImages('кот', [])).rejects.toThrow(/no pictures to rank/);
+      await expect(engine.rankImages('кот', undefined as never)).rejects.toThrow(/no pictures to rank/);
       await expect(engine.rankTexts(codes, [])).rejects.toThrow(/no texts to rank/);
       await expect(engine.rankImages('кот', [codes, codes.with(3, -1)])).rejects.toThrow(/token 3 of picture 2 is -1/);
       await expect(engine.rankImages('кот', [codes.slice(1)])).rejects.toThrow(/15 image tokens, expected 16/);
@@ -192,7 +193,12 @@ describe('tasks', () => {
     });
 
     it('refuses to draw nothing, or both ways at once', async () => {
-      await expect(engine.inpaint(codes, 'кот', {})).rejects.toThrow(/either borders .* or a mask/);
+      for (const options of [undefined, {}, { borders: undefined }])
+        await expect(engine.inpaint(codes, 'кот', options)).rejects.toThrow(/either borders .* or a mask/);
+      await expect(engine.inpaint(codes, 'кот', { borders: null as never })).rejects.toMatchObject({
+        code: 'bad-input',
+        message: expect.stringContaining('the borders are null'),
+      });
       await expect(engine.inpaint(codes, 'кот', { borders: {}, mask: codes })).rejects.toThrow(/either borders/);
       await expect(engine.inpaint(codes, 'кот', { borders: { up: 4 } })).rejects.toThrow(/nothing to draw/);
       await expect(engine.inpaint(codes, 'кот', { mask: codes.map(() => 0) })).rejects.toThrow(/black everywhere/);
@@ -219,15 +225,34 @@ describe('tasks', () => {
     });
 
     it('say when the model was not trained for the task, and go on', async () => {
-      const notices: string[] = [];
+      const notices: NoticeEvent[] = [];
       const onEvent = (event: { type: string }): void => {
-        if (event.type === 'notice') notices.push((event as NoticeEvent).message);
+        if (event.type === 'notice') notices.push(event as NoticeEvent);
       };
       await engine.answer('что слева', codes, { seed: 1, instruction: '' }, { onEvent });
-      expect(notices).toEqual([expect.stringMatching(/no token LT_VQA.*LT_UNK stands in/)]);
+      expect(notices).toEqual([
+        {
+          type: 'notice',
+          code: 'untrained',
+          message: expect.stringMatching(/no token LT_VQA.*LT_UNK stands in/),
+          details: { token: 'LT_VQA', standIn: 'LT_UNK' },
+        },
+      ]);
       notices.length = 0;
       await engine.caption(codes, { seed: 1 }, { onEvent });
       expect(notices).toEqual([]);
+      const long = 'дом '.repeat(40);
+      await engine.rankTexts(codes, ['дом', long], {}, { onEvent });
+      expect(notices).toEqual([
+        {
+          type: 'notice',
+          code: 'text-cut',
+          message: expect.stringMatching(
+            /^the text «(дом ){10}…» is too long: only its first 16 of \d+ tokens were used$/,
+          ),
+          details: { used: 16, total: expect.any(Number) },
+        },
+      ]);
     });
 
     it('answer with BPE ids only, behind image ids 0 where there is no picture', async () => {
@@ -250,6 +275,8 @@ describe('tasks', () => {
       const { order } = await engine.rankTexts(codes, all.texts, { counts: all.counts });
       expect(kept.texts).toEqual([all.texts[order[0]!]]);
       expect(kept.ranking!.scores).toHaveLength(1);
+      await expect(engine.caption(codes, { count: 2, keep: 3 })).rejects.toThrow(/keep is 3/);
+      await expect(engine.caption(codes, { keep: 2 })).rejects.toThrow(/keep is 2/);
     });
 
     it('continue with allowed ids only, and have the perplexity of the decoded text', async () => {
@@ -262,6 +289,12 @@ describe('tasks', () => {
       expect(left! / textPerplexities[0]!).toBeCloseTo(1, 5);
       await expect(engine.continueText('дом', { allowed: [1e6] })).rejects.toThrow(/allowed holds 1000000/);
       await expect(engine.continueText('дом '.repeat(40))).rejects.toThrow(/leaves no room/);
+    });
+
+    it('begin from nothing, as upstream does for an empty template', async () => {
+      const { texts, textPerplexities } = await engine.continueText('', { seed: 1, count: 2 });
+      expect(texts.length).toBeGreaterThan(0);
+      finite(textPerplexities);
     });
   });
 

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Manifest, ShardEntry } from '../../src/format/manifest';
 import { sha256 } from '../../src/format/sha256';
+import type { Notice } from '../../src/notice';
 import { type Databases, readShard, shardKeys, writeShard } from '../../src/store/databases';
 import { manifestUrl, openModel } from '../../src/store/openModel';
 import type { DownloadProgress } from '../../src/store/storedModel';
@@ -26,7 +27,7 @@ let asked: string[];
 let faults: Map<string, Answer[]>;
 let databases: Databases;
 let progress: DownloadProgress[];
-let notices: string[];
+let notices: Notice[];
 let count = 0;
 
 beforeEach(async () => {
@@ -65,7 +66,7 @@ const open = (options: Parameters<typeof openModel>[1] = {}) =>
     databases,
     backOff: [1, 1],
     onProgress: (event) => progress.push(event),
-    onNotice: (message) => notices.push(message),
+    onNotice: (notice) => notices.push(notice),
     ...options,
   });
 
@@ -116,7 +117,13 @@ describe('from the network, then from storage', () => {
     asked = [];
     await readAll();
     expect(asked).toEqual(['rudolph.json', shard!.file]);
-    expect(notices).toEqual([expect.stringContaining(`shard 2 of 5 (${shard!.file}) was damaged`)]);
+    expect(notices).toEqual([
+      {
+        code: 'shard-damaged',
+        message: expect.stringContaining(`shard 2 of 5 (${shard!.file}) was damaged`),
+        details: { file: shard!.file },
+      },
+    ]);
     expect(await sha256((await readShard(databases, shard!.sha256))!)).toBe(shard!.sha256);
   });
 
@@ -135,14 +142,14 @@ describe('from the network, then from storage', () => {
           : databases.shards(mode, callback),
     };
     await readAll({ databases: full });
-    expect(notices).toEqual([expect.stringContaining('its storage is full')]);
+    expect(notices).toMatchObject([{ code: 'storage-full', message: expect.stringContaining('its storage is full') }]);
     expect((await shardKeys(databases)).size).toBe(0);
   });
 
   it('runs on where IndexedDB refuses to open', async () => {
     const refuse = () => Promise.reject(new DOMException('private', 'InvalidStateError'));
     await readAll({ databases: { shards: refuse, manifests: refuse } });
-    expect(notices).toEqual([expect.stringContaining('stores nothing')]);
+    expect(notices).toMatchObject([{ code: 'storage-off', message: expect.stringContaining('stores nothing') }]);
   });
 });
 

@@ -1,8 +1,9 @@
-import { expect } from 'vitest';
+import { afterAll, beforeAll, expect } from 'vitest';
 import { Arena, readBack } from '../../src/gpu/buffers';
 import type { Gpu } from '../../src/gpu/device';
 import { Runner } from '../../src/gpu/runner';
-import { classBits, NO_TOKEN, type Sampler, type SampleSpec } from '../../src/model/sampler';
+import { classBits, NO_TOKEN, Sampler, type SampleSpec } from '../../src/model/sampler';
+import { openGpu } from './gpu';
 
 /** mulberry32: test data only. */
 export function uniform(seed: number): () => number {
@@ -37,8 +38,30 @@ export type DrawOptions = Partial<Omit<SampleSpec, 'logits' | 'tokens' | 'state'
   readonly doneBefore?: ArrayLike<number>;
 };
 
+/**
+ * Registers hooks: a device, and a sampler on it.
+ * @returns `drawTokens` there, by the sampler given or that one; valid inside tests.
+ */
+export function useSampler(): {
+  gpu: Gpu;
+  draw(logits: Float32Array<ArrayBuffer>, options: DrawOptions, sampler?: Sampler): Promise<DrawResult>;
+} {
+  let own: Sampler;
+  const current = {
+    gpu: undefined as unknown as Gpu,
+    draw: (logits: Float32Array<ArrayBuffer>, options: DrawOptions, sampler = own) =>
+      drawTokens(current.gpu, sampler, logits, options),
+  };
+  beforeAll(async () => {
+    current.gpu = await openGpu({ variants: 'base' });
+    own = await Sampler.create(current.gpu);
+  });
+  afterAll(() => current.gpu.dispose());
+  return current;
+}
+
 /** Draws `steps` tokens from the same logits, moving on as a decode loop does. */
-export async function drawTokens(
+async function drawTokens(
   gpu: Gpu,
   sampler: Sampler,
   logits: Float32Array<ArrayBuffer>,

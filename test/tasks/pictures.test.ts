@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { ModelConfig } from '../../src/format/manifest';
 import type { RgbaImage } from '../../src/image/image';
 import { besideBorders, underMask } from '../../src/tasks/pictures';
+import type { Borders } from '../../src/tasks/types';
 
 const config = { imageSide: 4 } as ModelConfig;
 
@@ -43,6 +44,8 @@ describe('borders that are kept', () => {
 
   it('must be whole tokens of the picture', () => {
     for (const up of [-1, 5, 0.5]) expect(() => besideBorders(config, { up })).toThrow(/border up is/);
+    for (const borders of [null, 2, 'up'])
+      expect(() => besideBorders(config, borders as Borders)).toThrow(/the borders are .*expected/);
   });
 });
 

@@ -50,7 +50,8 @@ describe('scores of candidates', () => {
 
   it('keep at most what is drawn', () => {
     expect(() => checkKeep(3, 3)).not.toThrow();
-    for (const keep of [0, 4, 1.5]) expect(() => checkKeep(keep, 3)).toThrow(/keep is/);
+    for (const keep of [0, 4, 1.5]) expect(() => checkKeep(keep, 3)).toThrow(/keep is .* from 1 to count, which is 3/);
+    expect(() => checkKeep(2)).toThrow(/keep is 2/);
   });
 });
 

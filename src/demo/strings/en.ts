@@ -103,7 +103,7 @@ export const EN: Strings = {
   noPicture: 'Choose a picture first.',
 
   inpaintTitle: 'Redraw a part',
-  otherPicture: 'Another picture',
+  openFile: 'Open a file',
   easelLabel: 'Cells of the picture. Arrow keys move over them, space paints.',
   easelHint: 'Paint over what should be drawn anew, with the mouse or a finger.',
   tool: 'Brush',
@@ -251,6 +251,12 @@ export const EN: Strings = {
   unreadablePicture: (name) => `The picture${name ? ` “${name}”` : ''} cannot be read. Use PNG, JPEG, WebP or GIF.`,
   promptCut: (used, total) => `The text is too long: its first ${used} of ${total} tokens were used.`,
   textsCut: (used) => `Some texts are too long: their first ${used} tokens were used.`,
+  storageOff: 'This browser stores nothing (a private window?): the model runs, but has to be fetched again next time.',
+  storageFull: 'This browser’s storage is full: the model runs, but has to be fetched again next time.',
+  storageShort: (needed, free) =>
+    `The model needs ${needed} of this browser’s storage, ${free} are free: it runs, but has to be fetched again next time.`,
+  storageFailed: 'This browser’s storage failed: the model runs, but has to be fetched again next time.',
+  storedDamaged: 'A part of the model was damaged in this browser’s storage; it is fetched again.',
   details: 'Details',
   messages: 'Messages',
 };

@@ -16,7 +16,10 @@ type Kind = NonNullable<AnswerOptions['kind']>;
 const TOKENS: Readonly<Record<Kind, string>> = { visual: 'LT_VQA', text: 'LT_TQA', maths: 'LT_MQA' };
 
 /** Questions about the picture, about a text, and sums. */
-export function startAnswer(page: Page): void {
+export function startAnswer(page: Page): {
+  /** Asks about the picture: one is on its way. */
+  readonly expectPicture: () => void;
+} {
   const { pictures, tabs } = page;
   const question = element('textarea', {
     id: 'answer-question',
@@ -30,6 +33,7 @@ export function startAnswer(page: Page): void {
   const examples = createExamples((example) => {
     question.value = example;
     fit(question);
+    job.clear(); // the answers were to another question
     job.button.focus();
   });
   const showKind = (chosen: Kind): void => {
@@ -103,6 +107,11 @@ export function startAnswer(page: Page): void {
     note.root,
   );
   showKind('visual');
+  return {
+    expectPicture: () => {
+      if (kind.value !== 'visual') kind.choose('visual');
+    },
+  };
 }
 
 /** What was answered, the most frequent first. */

@@ -26,7 +26,10 @@ export function startContinue(page: Page): void {
     fit(text);
     job.button.focus();
   };
-  const examples = createExamples(put);
+  const examples = createExamples((example) => {
+    job.clear(); // the texts had another beginning
+    put(example);
+  });
   examples.show(BEGINNINGS);
   const count = createSegments('continue-count', (strings) => strings.drafts, [[1], [4], [8], [16]], 4);
   const sampling = new SamplingFields('continue', TEXT_DEFAULTS);

@@ -45,19 +45,20 @@ export function startInpaint(page: Page): { readonly redraw: (picture: PagePictu
     fit(composer.prompt);
   });
 
-  const other = element('label', { className: 'chip file-chip' });
-  const otherText = say(element('span'), () => t().otherPicture);
-  other.append(
+  const file = element(
+    'label',
+    { className: 'chip file-chip' },
     fileInput('inpaint-file', (files) => void pictures.take(files[0]!)),
-    otherText,
+    say(element('span'), () => t().openFile),
   );
   const picture = element(
     'div',
     { className: 'slot' },
     easel.root,
     createErrors(page),
-    element('div', { className: 'chips' }, other),
-    createShelf(page),
+    say(element('p', { className: 'chips-label' }), () => t().shelf),
+    element('div', { className: 'chips' }, file),
+    createShelf(page).root,
   );
   const note = createNote(page, () => ({
     untrained: 'draw',

@@ -156,6 +156,7 @@ function rankImages(page: Page): {
     chosen = next;
     job.clear();
     tiles.replaceChildren(...chosen.map(tileOf), addTile);
+    shelf.show();
   };
   const change = (next: readonly PagePicture[]): void => {
     untouched = false;
@@ -165,6 +166,17 @@ function rankImages(page: Page): {
     const read = await pictures.readAll(files);
     if (read.length > 0) change([...chosen, ...read]);
   };
+  const shelf = createShelf(
+    page,
+    (picture) => {
+      change([...chosen, picture]);
+      // Its own button is gone.
+      (shelf.root.querySelector<HTMLElement>('button') ?? addTile.querySelector('input')!).focus({
+        preventScroll: true,
+      });
+    },
+    () => chosen,
+  );
   const addTile = element(
     'li',
     {},
@@ -228,13 +240,6 @@ function rankImages(page: Page): {
   });
   tiles.append(addTile);
 
-  const shelf = createShelf(
-    page,
-    (picture) => {
-      if (!chosen.includes(picture)) change([...chosen, picture]);
-    },
-    true,
-  );
   const form = element(
     'div',
     { className: 'rank-form' },
@@ -246,7 +251,10 @@ function rankImages(page: Page): {
     ),
     element('div', { className: 'settings' }, job.button),
   );
-  return { parts: [element('div', { className: 'slot' }, tiles, createErrors(page), shelf), form, job.output], take };
+  return {
+    parts: [element('div', { className: 'slot' }, tiles, createErrors(page), shelf.root), form, job.output],
+    take,
+  };
 }
 
 function rankedPicture(page: Page, picture: PagePicture, place: number, details: () => string): HTMLElement {

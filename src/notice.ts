@@ -1,0 +1,15 @@
+/** Stable and meant for programs, e.g. for saying a notice in another language. */
+export type NoticeCode =
+  | 'text-cut' // of a text's `total` tokens only the first `used` were used
+  | 'untrained' // the model has no `token`: it was not trained for the task, `standIn` takes its place
+  | 'storage-off' // the browser stores nothing
+  | 'storage-full' // there is no room for the model; `neededBytes` and `freeBytes` where they are known
+  | 'storage-failed' // storing the model ended with an error, `reason`
+  | 'shard-damaged'; // a stored shard, `file`, was damaged; it is fetched again
+
+/** Something the user should know although everything works: `message` is for people, `details` are its names and numbers. */
+export interface Notice {
+  readonly code: NoticeCode;
+  readonly message: string;
+  readonly details: Readonly<Record<string, string | number>>;
+}
