@@ -1,173 +1,176 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ENGINE_USAGE, ENGINE_VALUES, withEngine } from '../cli/support/engine';
 import { writePng } from '../cli/support/images';
 import { Options } from '../cli/support/options';
 import { endStatus, print, status } from '../cli/support/output';
 import { RudolphError } from '../src/errors';
-import { toRgba } from '../src/image/planar';
-import { preprocess } from '../src/image/preprocess';
-import type { Engine } from '../src/tasks/engine';
-import { judgeCaption } from './captions';
 import { readHeldOut, readWorld, WORLD_FOLDER } from './files';
-import { judgeDrawing } from './matcher';
-import { CAPTION_PARTS, DRAWING_PARTS, type Judged, table } from './report';
-import { compose, type Scene } from './scene';
-import type { World } from './world';
+import { add, askText, openSubject, SCENE_PARTS, type Bench } from './parts';
+import { table, type Outcome } from './report';
+import { layoutOf, LAYOUTS, type HeldOut } from './scene';
+import { evenly, writeSheet } from './sheet';
 
-const USAGE = `Usage: npm run eval -- [--limit N] [--only caption,drafts,draw,decode] [--json FILE]
+const PARTS = [...Object.keys(SCENE_PARTS), 'text', 'sum'];
 
-How well the embedded model knows its world: held-out scenes are described and drawn by the engine as it ships.
-caption: the composed scene's picture is described, greedily.
-drafts:  the same with the default sampling: the most frequent of 8.
-draw:    the scene's caption with the default sampling, one picture a scene, seed = the scene's number; judged by a
-         matcher that composes every kind of sprite at the stated place.
-decode:  the composed picture through the image tokenizer and back, judged by the same matcher: the bound of "draw".
-All scenes take the better part of an hour without a GPU; two runs, --only caption,drafts and --only draw, share two cores well.
+const USAGE = `Usage: npm run eval -- [--only ${PARTS.join(',')}] [--limit N] [--share K/N] [--json FILE]
+       npm run eval -- --merge a.json,b.json [--json FILE]
+
+How well the embedded model does each task on what training held out, run by the engine as it ships; texts are greedy.
+tokenizer: the composed picture through the image tokenizer and back.
+caption:   the composed picture is described.
+question:  each of the scene's questions about the composed picture.
+reading:   what is written in the composed picture.
+classes:   zero-shot: which of ten kinds a single sprite is.
+draw:      the scene's caption with the default sampling, seed = the scene's number: the first picture; and of one sprite
+           or two the best of 8, as the model ranks them. Judged by a matcher that knows nothing of the model.
+text:      questions about scenes that are told in words.
+sum:       lines of sums continued, and sums asked.
+Without a GPU all of it takes hours; --share 1/2 and --share 2/2 side by side share two cores, and --merge makes one table.
 
 ${ENGINE_USAGE}
                       (default: embedded)
-  --limit N           so many scenes, half of them with one sprite, half with two (default: all)
-  --only S            which of them (default: caption,drafts,draw)
-  --seed S            added to the seed of every drawing and draft (default: 0)
-  --json FILE         everything: texts, codes and verdicts of each scene
+  --only S            which parts (default: all)
+  --limit N           so many scenes of each layout, so many texts, so many seen and unseen sums (default: all)
+  --share K/N         only every N-th entry, from the K-th on
+  --candidates N      pictures drawn of one sprite or two (default: 8)
+  --seed S            added to the seed of every drawing (default: 0)
+  --json FILE         every text and verdict, saved again and again while it runs
+  --merge FILES       prints the table of several such files, and runs nothing
   --pictures DIR      where to save the drawings
-  --world DIR         sprites.png, sprites.json, heldout.json (default: ${WORLD_FOLDER})`;
+  --sheet FILE        a PNG of 64 of the drawings in --pictures with their prompts
+  --world DIR         world.json, sprites.png, letters.png, heldout.json (default: ${WORLD_FOLDER})`;
 
-const PARTS = ['caption', 'drafts', 'draw', 'decode'] as const;
-const DEFAULT_PARTS = ['caption', 'drafts', 'draw'];
+const SAVE_EVERY_MS = 30_000;
 
-interface Outcome {
-  readonly scene: Scene;
-  readonly greedy?: Judged & { readonly text: string };
-  readonly sampled?: Judged & { readonly text: string; readonly drafts: number };
-  readonly decoded?: Judged;
-  readonly drawn?: Judged & { readonly seed: number; readonly codebook: readonly number[] };
+interface Job {
+  readonly part: string;
+  readonly entry: string;
+  readonly run: () => Promise<readonly Omit<Outcome, 'part' | 'entry'>[]>;
 }
 
 async function main(args: readonly string[], signal: AbortSignal): Promise<void> {
   if (args.includes('--help') || args.includes('-h')) return print(USAGE);
-  const values = [...ENGINE_VALUES, 'limit', 'only', 'seed', 'json', 'pictures', 'world'];
-  const options = new Options(['--model', 'embedded', ...args], { values });
-  const only = options.string('only')?.split(',') ?? DEFAULT_PARTS;
-  const stranger = only.find((part) => !PARTS.some((known) => known === part));
+  const own = ['limit', 'only', 'share', 'candidates', 'seed', 'json', 'merge', 'pictures', 'sheet', 'world'];
+  const options = new Options(['--model', 'embedded', ...args], { values: [...ENGINE_VALUES, ...own] });
+  const only = options.string('only')?.split(',') ?? PARTS;
+  const stranger = only.find((part) => !PARTS.includes(part));
   if (stranger !== undefined)
     throw new RudolphError('bad-input', `--only is "${stranger}"; it can be ${PARTS.join(', ')}`);
-  const limit = options.integer('limit', { min: 1 });
-  const firstSeed = options.integer('seed', { min: 0, max: 0xffff0000 }) ?? 0;
   const folder = options.string('world') ?? WORLD_FOLDER;
-  const pictures = options.string('pictures');
-  const json = options.string('json');
   const world = await readWorld(folder);
-  const scenes = take(await readHeldOut(folder), limit);
+  const heldOut = await readHeldOut(folder);
+  const [json, pictures, sheet] = [options.string('json'), options.string('pictures'), options.string('sheet')];
+  if (sheet !== undefined && pictures === undefined)
+    throw new RudolphError('bad-input', '--sheet shows the drawings in --pictures, which is missing');
   if (pictures !== undefined) await mkdir(pictures, { recursive: true });
 
   const outcomes: Outcome[] = [];
-  const seconds: Record<string, number> = {};
-  const timed = async <T>(part: string, work: () => Promise<T>): Promise<T | object> => {
-    if (!only.includes(part)) return {};
-    const start = performance.now();
-    const result = await work();
-    seconds[part] = (seconds[part] ?? 0) + (performance.now() - start) / 1000;
-    return result;
+  const save = async (): Promise<void> => {
+    if (json !== undefined) await writeFile(json, `${JSON.stringify({ outcomes })}\n`);
   };
-  const started = performance.now();
-  await withEngine(options, signal, async (engine) => {
-    for (const [done, { scene, index }] of scenes.entries()) {
-      const elapsed = (performance.now() - started) / 60000;
-      const left = done === 0 ? '' : `, ${Math.ceil((elapsed / done) * (scenes.length - done))} min left`;
-      status(`scene ${done + 1} of ${scenes.length}${left}: ${scene.caption}`);
-      const seed = firstSeed + index;
-      const outcome: Outcome = {
-        scene,
-        ...(await timed('caption', () => describe(engine, world, scene, signal))),
-        ...(await timed('drafts', () => describeOften(engine, world, scene, seed, signal))),
-        ...(await timed('decode', () => decode(engine, world, scene, signal))),
-        ...(await timed('draw', () => draw(engine, world, scene, seed, signal, pictures))),
+  const merged = options.string('merge')?.split(',');
+  for (const file of merged ?? [])
+    outcomes.push(...(JSON.parse(await readFile(file, 'utf8')) as { outcomes: Outcome[] }).outcomes);
+  if (!merged) {
+    await withEngine(options, signal, async (engine) => {
+      const bench: Bench = {
+        engine,
+        world,
+        signal,
+        candidates: options.integer('candidates', { min: 1, max: 64 }) ?? 8,
+        seed: options.integer('seed', { min: 0, max: 0xffff0000 }) ?? 0,
+        ...(pictures === undefined
+          ? {}
+          : { onDrawn: (scene, image) => writePng(join(pictures, `${String(scene).padStart(3, '0')}.png`), image) }),
       };
-      outcomes.push(outcome);
+      const limit = options.integer('limit', { min: 1 });
+      await work(jobsOf(bench, heldOut, only, limit, shareOf(options)), outcomes, save, signal);
+    });
+  }
+  await save();
+  if (sheet !== undefined) await writeSheet(sheet, pictures!, heldOut.scenes, world.description.side);
+  print(table(outcomes).join('\n'));
+}
+
+function shareOf(options: Options): readonly [share: number, shares: number] {
+  const text = options.string('share') ?? '1/1';
+  const [, share, shares] = (/^(\d+)\/(\d+)$/.exec(text) ?? []).map(Number);
+  if (share === undefined || shares === undefined || share < 1 || share > shares)
+    throw new RudolphError('bad-input', `--share is "${text}"; expected e.g. 1/2`);
+  return [share, shares];
+}
+
+/** All layouts in turn, so that the time left can soon be told; the parts of a scene one after the other. */
+function jobsOf(
+  bench: Bench,
+  { scenes, texts, sums }: HeldOut,
+  only: readonly string[],
+  limit: number | undefined,
+  [share, shares]: readonly [number, number],
+): Job[] {
+  const shared = <T>(list: readonly T[]): T[] => list.filter((_, i) => i % shares === share - 1);
+  const numbered = scenes.map((scene, number) => ({ scene, number }));
+  const layouts = LAYOUTS.map((layout) =>
+    evenly(
+      numbered.filter(({ scene }) => layoutOf(scene) === layout),
+      limit,
+    ),
+  );
+  const longest = Math.max(...layouts.map((list) => list.length));
+  const mixed = Array.from({ length: longest }, (_, i) => layouts.flatMap((list) => list.slice(i, i + 1))).flat();
+  const jobs: Job[] = shared(mixed).flatMap(({ scene, number }) => {
+    const subject = openSubject(bench, scene, number);
+    return Object.entries(SCENE_PARTS).map(([part, run]) => ({
+      part,
+      entry: `scene ${number}`,
+      run: () => run(bench, subject),
+    }));
+  });
+  for (const question of shared(evenly(texts, limit)))
+    jobs.push({
+      part: 'text',
+      entry: `text ${texts.indexOf(question)}`,
+      run: async () => [await askText(bench, question)],
+    });
+  const chosen = [false, true].flatMap((seen) =>
+    evenly(
+      sums.filter((sum) => sum.seen === seen),
+      limit,
+    ),
+  );
+  for (const sum of shared(chosen))
+    jobs.push({ part: 'sum', entry: `sum ${sums.indexOf(sum)}`, run: () => add(bench, sum) });
+  return jobs.filter(({ part }) => only.includes(part));
+}
+
+/** Runs jobs one after the other; says how long the rest will take, from the mean time of each part. */
+async function work(
+  jobs: readonly Job[],
+  outcomes: Outcome[],
+  save: () => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  const spent = new Map<string, { seconds: number; count: number }>();
+  let saved = performance.now();
+  for (const [done, { part, entry, run }] of jobs.entries()) {
+    signal.throwIfAborted();
+    const left = jobs.slice(done).reduce((sum, job) => {
+      const { seconds = 0, count = 1 } = spent.get(job.part) ?? {};
+      return sum + seconds / count;
+    }, 0);
+    status(`${done} of ${jobs.length}, ${done === 0 ? '?' : Math.ceil(left / 60)} min left: ${part}, ${entry}`);
+    const start = performance.now();
+    for (const found of await run()) outcomes.push({ part, entry, ...found });
+    const { seconds, count } = spent.get(part) ?? { seconds: 0, count: 0 };
+    spent.set(part, { seconds: seconds + (performance.now() - start) / 1000, count: count + 1 });
+    if (performance.now() - saved > SAVE_EVERY_MS) {
+      await save();
+      saved = performance.now();
     }
-  });
-  const minutes = (performance.now() - started) / 60000;
-  const each = Object.entries(seconds).map(([part, sum]) => `${part} ${(sum / outcomes.length).toFixed(1)} s`);
-  status(`${outcomes.length} scenes in ${minutes.toFixed(1)} minutes; a scene took: ${each.join(', ')}`, {
-    done: true,
-  });
-
-  const rows = (name: string, parts: readonly string[], of: (outcome: Outcome) => Judged | undefined): string[] =>
-    table(
-      name,
-      parts,
-      outcomes.flatMap((outcome) => {
-        const judged = of(outcome);
-        return judged ? [{ verdict: judged.verdict, pair: outcome.scene.size === 'pair' }] : [];
-      }),
-    );
-  const lines = [
-    ...rows('captions, greedy', CAPTION_PARTS, (outcome) => outcome.greedy),
-    ...rows('captions, most frequent of 8', CAPTION_PARTS, (outcome) => outcome.sampled),
-    ...rows('image tokenizer alone', DRAWING_PARTS, (outcome) => outcome.decoded),
-    ...rows('drawings', DRAWING_PARTS, (outcome) => outcome.drawn),
-  ];
-  print(lines.join('\n'));
-  if (json !== undefined) await writeFile(json, `${JSON.stringify({ minutes, table: lines, outcomes })}\n`);
-}
-
-/** The first so many single scenes and pairs, alike, with their numbers. */
-function take(scenes: readonly Scene[], limit = scenes.length): { readonly scene: Scene; readonly index: number }[] {
-  const all = scenes.map((scene, index) => ({ scene, index }));
-  const [singles, pairs] = [false, true].map((pair) => all.filter(({ scene }) => (scene.size === 'pair') === pair)) as [
-    typeof all,
-    typeof all,
-  ];
-  const half = Math.min(Math.ceil(limit / 2), singles.length);
-  return [...singles.slice(0, half), ...pairs.slice(0, limit - half)];
-}
-
-async function describe(
-  engine: Engine,
-  world: World,
-  scene: Scene,
-  signal: AbortSignal,
-): Promise<Pick<Outcome, 'greedy'>> {
-  const { texts } = await engine.caption(compose(world, scene), { topK: 1, seed: 0 }, { signal });
-  return { greedy: { text: texts[0]!, verdict: { ...judgeCaption(world, texts[0]!, scene) } } };
-}
-
-async function describeOften(
-  engine: Engine,
-  world: World,
-  scene: Scene,
-  seed: number,
-  signal: AbortSignal,
-): Promise<Pick<Outcome, 'sampled'>> {
-  const { texts, counts } = await engine.caption(compose(world, scene), { count: 8, seed }, { signal });
-  return { sampled: { text: texts[0]!, drafts: counts[0]!, verdict: { ...judgeCaption(world, texts[0]!, scene) } } };
-}
-
-async function decode(
-  engine: Engine,
-  world: World,
-  scene: Scene,
-  signal: AbortSignal,
-): Promise<Pick<Outcome, 'decoded'>> {
-  const encoder = await engine.model.encoder(signal);
-  const { indices } = await encoder.encode(preprocess(compose(world, scene), world.description.side), { signal });
-  const image = toRgba(await engine.model.images.decode(indices, { signal }));
-  return { decoded: { verdict: { ...judgeDrawing(world, image, scene) } } };
-}
-
-async function draw(
-  engine: Engine,
-  world: World,
-  scene: Scene,
-  seed: number,
-  signal: AbortSignal,
-  pictures: string | undefined,
-): Promise<Pick<Outcome, 'drawn'>> {
-  const { images, codebooks } = await engine.textToImage(scene.caption, { seed }, { signal });
-  if (pictures !== undefined) await writePng(join(pictures, `${String(seed).padStart(3, '0')}.png`), images[0]!);
-  return { drawn: { seed, codebook: codebooks[0]!, verdict: { ...judgeDrawing(world, images[0]!, scene) } } };
+  }
+  const each = [...spent].map(([part, { seconds, count }]) => `${part} ${(seconds / count).toFixed(1)} s`);
+  status(`${jobs.length} jobs; one took: ${each.join(', ')}`, { done: true });
 }
 
 const controller = new AbortController();

@@ -1,42 +1,46 @@
 import { RudolphError } from '../src/errors';
 import type { RgbaImage } from '../src/image/image';
-import type { Scene } from './scene';
-import type { Point, Rgb, World } from './world';
+import { layoutOf, startOfText, type Judgeable } from './scene';
+import type { Arrangement, Point, Rgb, World } from './world';
 
-/** Least correlation of a sprite that counts as drawn: half of what is there must be the sprite, in the sense of energy. */
-const THRESHOLD = 0.5;
-/** Positions are searched this many pixels beyond the world's own jitter: first in coarse, then in fine steps. */
-const GRACE = 2;
+/** Positions are searched in coarse steps, and for the best kinds in single pixels; other places in middling ones. */
 const COARSE = 4;
-const FINE = 2;
-/** So many kinds, the best of all in the coarse search, are searched finely. */
+const MIDDLING = 2;
 const FINALISTS = 8;
 const BORDER = 4;
+/** This share of what is not background may lie where no sprite or plate is asked for. */
+const STRAY = 0.15;
+/** But a picture counts as having so much of it at least, or the noise around a faint sprite would weigh too much: a small sprite's, twice. */
+const LEAST_ENERGY = 2e7;
 
 export interface DrawingVerdict {
   /** At each stated place the right kind wins among all kinds, and is clear enough. */
   readonly sprites: boolean;
-  /** Each expected kind is found better at its stated place than at any other place of the world. */
-  readonly places: boolean;
-  /** A stated size wins over the other sizes. True where none is stated. */
-  readonly sizes: boolean;
+  /** One sprite fits nowhere better than at its place, and in no size better than in a stated one. */
+  readonly placed: boolean;
+  /** What the scene has is all there is. */
+  readonly alone: boolean;
   readonly background: boolean;
+  /** Each letter is the likest of all letters in its place; true where nothing is to be written. */
+  readonly text: boolean;
+  /** All of these but the background: the measure of the table. */
+  readonly content: boolean;
   readonly all: boolean;
   /** For messages: per expected sprite the winner, its correlation, and that of the expected kind. */
   readonly found: readonly { readonly id: string; readonly correlation: number; readonly expected: number }[];
   readonly backgroundFound: string;
 }
 
-/** One way to compose a sprite: its side, its nominal centre, and how far from there it may lie. */
+/** One way to compose a sprite: its side and its nominal centre. */
 interface Slot {
   readonly pixels: number;
   readonly centre: Point;
-  readonly jitter: number;
 }
 
 /** A picture less its background, with room around it. */
 interface Difference {
-  readonly background: Rgb;
+  readonly sky: Rgb;
+  readonly ground: Rgb;
   /** Pixels from one row to the next; the picture begins at (padding, padding). */
   readonly stride: number;
   readonly padding: number;
@@ -44,182 +48,145 @@ interface Difference {
   readonly values: Float32Array;
 }
 
-/** The median of each channel over the border, `BORDER` pixels wide. */
-export function borderColour(image: RgbaImage): Rgb {
-  const channels: number[][] = [[], [], []];
-  const inside = (v: number, side: number): boolean => v >= BORDER && v < side - BORDER;
-  for (let y = 0; y < image.height; y++) {
-    for (let x = 0; x < image.width; x++) {
-      if (inside(x, image.width) && inside(y, image.height)) continue;
-      channels.forEach((values, c) => values.push(image.data[(y * image.width + x) * 4 + c]!));
-    }
-  }
-  return channels.map((values) => values.sort((a, b) => a - b)[values.length >> 1]!) as unknown as Rgb;
-}
-
-/** The named background nearest to a colour. */
-export function backgroundName(world: World, colour: Rgb): string {
-  const distance = ([, { rgb }]: [string, { readonly rgb: Rgb }]): number =>
-    rgb.reduce((sum, v, c) => sum + (v - colour[c]!) ** 2, 0);
-  return Object.entries(world.description.backgrounds).reduce((best, next) =>
-    distance(next) < distance(best) ? next : best,
-  )[0];
-}
-
 /**
- * Judges a drawing by normalised cross-correlation in RGB: every kind of the world is composed at the stated place, at all
- * positions and sizes that the world knows there, on the picture's own background (the border's median colour, so that a
- * wrong background does not count twice), and compared with the picture. Knows nothing of the model.
- *
- * A single sprite is compared with the whole picture, so that anything else in it counts against it; of two sprites each
- * with its own part of the picture. All kinds are searched in coarse steps, the best of them then in fine ones.
+ * Judges a drawing by normalised cross-correlation in RGB: every kind of the world is composed around the stated place, at
+ * all positions within the world's tolerance, on the picture's own background (so that a wrong background does not count
+ * twice), and compared with that part of the picture. Knows nothing of the model. training/matcher.py judges sprites alike.
  * @throws RudolphError `bad-input` for a picture of another size.
  */
-export function judgeDrawing(world: World, image: RgbaImage, scene: Omit<Scene, 'caption' | 'rgb'>): DrawingVerdict {
-  const { side, sizes, pairs } = world.description;
+export function judgeDrawing(world: World, image: RgbaImage, scene: Judgeable): DrawingVerdict {
+  const { side, threshold, backgrounds, tolerance } = world.description;
   if (image.width !== side || image.height !== side) {
     throw new RudolphError('bad-input', `the drawing is ${image.width}×${image.height}, scenes are ${side}×${side}`);
   }
-  const picture = difference(image);
-  const expected = scene.sprites.map((sprite) => world.kindOf(sprite.id));
-  const all = Object.entries(sizes);
-  const stated = sizes[scene.size]?.words ? [scene.size] : Object.keys(sizes); // nobody says "medium": any size is then right
-  /** Per expected sprite: place → ways to compose it there. */
-  const slots = (index: number): Map<string, Slot[]> => {
-    if (expected.length === 1) {
-      return new Map(
-        Object.keys(world.description.places).map((place) => [
-          place,
-          all.map(([, size]) => slotOf(size, size.centers[place]!)),
-        ]),
-      );
-    }
-    const both = Object.keys(pairs[0]!.centers).flatMap((relation) => [0, 1].map((which) => ({ relation, which })));
-    return new Map(
-      both.map(({ relation, which }) => [
-        `${relation} ${which === index ? 'as stated' : 'swapped'}`,
-        pairs.map((pair) => slotOf(pair, pair.centers[relation]![which]!)),
-      ]),
-    );
-  };
-
-  const verdicts = expected.map((kind, index) => {
-    const places = slots(index);
-    const place = expected.length === 1 ? scene.place : `${scene.place} as stated`;
-    const here =
-      expected.length === 1
-        ? stated.map((size) => slotOf(sizes[size]!, sizes[size]!.centers[scene.place]!))
-        : places.get(place)!;
-    const windowOf = (ways: readonly Slot[]): Window =>
-      expected.length === 1 ? [0, 0, side, side] : around(ways, side);
-    const correlationOf = (other: number, ways: readonly Slot[], step = FINE): number =>
-      best(world, picture, other, ways, windowOf(ways), step);
-    const coarse = world.kinds.map((_, other) => correlationOf(other, here, COARSE));
+  const picture = difference(world, image);
+  const slots = slotsOf(world, scene);
+  const found = scene.sprites.map(({ id }, i) => {
+    const kind = world.kindOf(id);
+    const correlation = (other: number, step: number): number =>
+      Math.max(...slots[i]!.map((slot) => best(world, picture, other, slot, step)));
+    const coarse = world.kinds.map((_, other) => correlation(other, COARSE));
     const finalists = coarse
       .map((_, other) => other)
       .sort((a, b) => coarse[b]! - coarse[a]!)
       .slice(0, FINALISTS);
-    const correlations = new Map(
-      [...new Set([kind, ...finalists])].map((other) => [other, correlationOf(other, here)]),
-    );
-    const winner = largest(correlations);
-    const placed = largest(new Map([...places].map(([name, ways]) => [name, correlationOf(kind, ways)])));
-    const sized =
-      expected.length === 1 &&
-      largest(
-        new Map(all.map(([name, size]) => [name, correlationOf(kind, [slotOf(size, size.centers[scene.place]!)])])),
-      );
-    return {
-      right: winner === kind && correlations.get(kind)! >= THRESHOLD,
-      placed: placed === place,
-      sized: sized === false || stated.includes(sized),
-      found: { id: world.kinds[winner]!.id, correlation: correlations.get(winner)!, expected: correlations.get(kind)! },
-    };
+    const fine = new Map([...new Set([kind, ...finalists])].map((other) => [other, correlation(other, 1)]));
+    const [winner, most] = [...fine].reduce((a, b) => (b[1] > a[1] ? b : a));
+    return { id: world.kinds[winner]!.id, correlation: most, expected: fine.get(kind)! };
   });
+  const windows: Window[] = slots.flat().map(({ pixels, centre: [x, y] }) => {
+    const reach = pixels / 2 + tolerance;
+    return [x - reach, y - reach, x + reach, y + reach];
+  });
+  if (scene.text) windows.push(plateOf(world, scene.text, scene.place));
 
-  const backgroundFound = backgroundName(world, picture.background);
-  const sprites = verdicts.every((verdict) => verdict.right);
-  const places = verdicts.every((verdict) => verdict.placed);
-  const sized = verdicts.every((verdict) => verdict.sized);
+  const sprites = found.every(({ id, correlation }, i) => id === scene.sprites[i]!.id && correlation >= threshold);
+  const alone = strayEnergy(picture, side, windows) <= STRAY;
+  const text = !scene.text || isWritten(world, image, scene.text, scene.place);
+  const backgroundFound = Object.keys(backgrounds).reduce((a, b) =>
+    distance(world, picture, b) < distance(world, picture, a) ? b : a,
+  );
   const background = backgroundFound === scene.background;
-  return {
-    sprites,
-    places,
-    sizes: sized,
-    background,
-    all: sprites && places && sized && background,
-    found: verdicts.map((verdict) => verdict.found),
-    backgroundFound,
-  };
+  const placed = layoutOf(scene) !== 'single' || isPlaced(world, picture, scene, slots[0]!);
+  const content = sprites && placed && alone && text;
+  return { sprites, placed, alone, background, text, content, all: content && background, found, backgroundFound };
 }
 
-/** The key of the largest value. */
-function largest<K>(values: ReadonlyMap<K, number>): K {
-  return [...values].reduce((a, b) => (b[1] > a[1] ? b : a))[0];
+/** Per sprite the ways in which it may be composed: of a medium single sprite nobody tells the size, any is right. */
+function slotsOf(world: World, scene: Judgeable): Slot[][] {
+  const { layouts, sizeWords } = world.description;
+  const slots = ({ pixels, centers }: Arrangement): Slot[] => centers.map((centre) => ({ pixels, centre }));
+  if (layoutOf(scene) !== 'single') return slots(layouts[scene.size]![scene.place]!).map((slot) => [slot]);
+  const sizes = sizeWords[scene.size] ? [scene.size] : Object.keys(sizeWords);
+  return [sizes.flatMap((size) => slots(layouts[size]![scene.place]!))];
 }
 
-function slotOf({ pixels, jitter }: { readonly pixels: number; readonly jitter: number }, centre: Point): Slot {
-  return { pixels, jitter, centre };
+/** Whether a single sprite fits its slots at least as well as any other place and size of the world. */
+function isPlaced(world: World, picture: Difference, scene: Judgeable, here: readonly Slot[]): boolean {
+  const kind = world.kindOf(scene.sprites[0]!.id);
+  const { layouts, sizeWords } = world.description;
+  const fit = (slots: readonly Slot[]): number =>
+    Math.max(...slots.map((slot) => best(world, picture, kind, slot, MIDDLING)));
+  const all = Object.keys(sizeWords).flatMap((size) =>
+    Object.values(layouts[size]!).map(({ pixels, centers }) => ({ pixels, centre: centers[0]! })),
+  );
+  return fit(here) >= fit(all);
 }
 
-function difference(image: RgbaImage): Difference {
-  const { width: side } = image;
-  const padding = 16; // a sprite may lie up to here beyond the edge
-  const stride = side + 2 * padding;
-  const background = borderColour(image);
-  const values = new Float32Array(stride * stride * 3);
+/** The medians of a picture's border, `BORDER` pixels wide, above the horizon and below it. */
+function grounds({ width: side, data }: RgbaImage, horizon: number): readonly [Rgb, Rgb] {
+  const channels = [0, 1].map((): number[][] => [[], [], []]);
+  const inside = (v: number): boolean => v >= BORDER && v < side - BORDER;
   for (let y = 0; y < side; y++) {
     for (let x = 0; x < side; x++) {
-      const to = ((y + padding) * stride + x + padding) * 3;
-      for (let c = 0; c < 3; c++) values[to + c] = image.data[(y * side + x) * 4 + c]! - background[c]!;
+      if (!(inside(x) && inside(y)))
+        channels[y < horizon ? 0 : 1]!.forEach((values, c) => values.push(data[(y * side + x) * 4 + c]!));
     }
   }
-  return { background, stride, padding, values };
+  const median = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1]!;
+  return channels.map((part) => part.map(median)) as unknown as readonly [Rgb, Rgb];
+}
+
+/** Of a picture's sky and ground to those of a background: squares of the differences. */
+function distance(world: World, { sky, ground }: Difference, background: string): number {
+  const expected = world.description.backgrounds[background]!;
+  const squares = (a: Rgb, b: Rgb): number => a.reduce((sum, v, c) => sum + (v - b[c]!) ** 2, 0);
+  return squares(sky, expected.sky) + squares(ground, expected.ground);
+}
+
+function difference(world: World, image: RgbaImage): Difference {
+  const { side, horizon, tolerance } = world.description;
+  const padding = 16 + tolerance; // so far a sprite's window may lie beyond the edge
+  const stride = side + 2 * padding;
+  const [sky, ground] = grounds(image, horizon);
+  const values = new Float32Array(stride * stride * 3);
+  for (let y = 0; y < side; y++) {
+    const behind = y < horizon ? sky : ground;
+    for (let x = 0; x < side; x++) {
+      const to = ((y + padding) * stride + x + padding) * 3;
+      for (let c = 0; c < 3; c++) values[to + c] = image.data[(y * side + x) * 4 + c]! - behind[c]!;
+    }
+  }
+  return { sky, ground, stride, padding, values };
 }
 
 /** left, top, right, bottom; right and bottom excluded. */
 type Window = readonly [number, number, number, number];
 
-/** What the sprites of some slots may cover. */
-function around(slots: readonly Slot[], side: number): Window {
-  const reach = ({ pixels, jitter }: Slot): number => pixels / 2 + jitter + GRACE;
-  return [
-    Math.max(0, Math.min(...slots.map((slot) => slot.centre[0] - reach(slot)))),
-    Math.max(0, Math.min(...slots.map((slot) => slot.centre[1] - reach(slot)))),
-    Math.min(side, Math.max(...slots.map((slot) => slot.centre[0] + reach(slot)))),
-    Math.min(side, Math.max(...slots.map((slot) => slot.centre[1] + reach(slot)))),
-  ];
+function energyAt({ values, stride, padding }: Difference, x: number, y: number): number {
+  const at = ((y + padding) * stride + x + padding) * 3;
+  return values[at]! ** 2 + values[at + 1]! ** 2 + values[at + 2]! ** 2;
 }
 
-function energy({ values, stride, padding }: Difference, [left, top, right, bottom]: Window): number {
-  let sum = 0;
-  for (let y = top; y < bottom; y++) {
-    const row = ((y + padding) * stride + padding) * 3;
-    for (let i = row + left * 3; i < row + right * 3; i++) sum += values[i]! ** 2;
+/** Which share of a picture's energy lies outside of some windows, 0…1. */
+function strayEnergy(picture: Difference, side: number, windows: readonly Window[]): number {
+  let [all, outside] = [0, 0];
+  for (let y = 0; y < side; y++) {
+    for (let x = 0; x < side; x++) {
+      const energy = energyAt(picture, x, y);
+      all += energy;
+      if (!windows.some(([left, top, right, bottom]) => x >= left && x < right && y >= top && y < bottom))
+        outside += energy;
+    }
   }
-  return sum;
+  return outside / Math.max(all, LEAST_ENERGY);
 }
 
-/** The best correlation, −1…1, of a kind composed in any of the slots' ways with the picture in the window. */
-function best(
-  world: World,
-  picture: Difference,
-  kind: number,
-  slots: readonly Slot[],
-  window: Window,
-  step: number,
-): number {
-  const length = Math.sqrt(Math.max(energy(picture, window), 1));
+/** The best correlation, −1…1, of a kind composed around a slot with that part of the picture. */
+function best(world: World, picture: Difference, kind: number, { pixels, centre }: Slot, step: number): number {
+  const { template, norm } = templateOf(world, picture, kind, { pixels, centre });
+  const reach = Math.floor(world.description.tolerance / step) * step; // the coarse search meets the nominal place itself
   let highest = -1;
-  for (const { pixels, centre, jitter } of slots) {
-    const { template, norm } = templateOf(world, picture, kind, pixels);
-    // The coarse search meets the nominal place itself; the grace is only for the fine one.
-    const reach = Math.floor((jitter + GRACE) / step) * step;
-    for (let dy = -reach; dy <= reach; dy += step) {
-      for (let dx = -reach; dx <= reach; dx += step) {
-        const product = dot(picture, template, pixels, centre[0] - pixels / 2 + dx, centre[1] - pixels / 2 + dy);
-        highest = Math.max(highest, product / (length * norm));
-      }
+  for (let dy = -reach; dy <= reach; dy += step) {
+    for (let dx = -reach; dx <= reach; dx += step) {
+      const { product, energy } = compare(
+        picture,
+        template,
+        pixels,
+        centre[0] - pixels / 2 + dx,
+        centre[1] - pixels / 2 + dy,
+      );
+      highest = Math.max(highest, product / (norm * Math.sqrt(Math.max(energy, 64))));
     }
   }
   return highest;
@@ -227,24 +194,26 @@ function best(
 
 const templates = new WeakMap<Difference, Map<string, { readonly template: Float32Array; readonly norm: number }>>();
 
-/** A composed sprite less the picture's background: (side, side, 3). */
+/** A sprite composed at its nominal place, less the background that it hides there: (side, side, 3). */
 function templateOf(
   world: World,
   picture: Difference,
   kind: number,
-  side: number,
+  { pixels, centre }: Slot,
 ): { readonly template: Float32Array; readonly norm: number } {
   let known = templates.get(picture);
   if (!known) templates.set(picture, (known = new Map()));
-  const key = `${kind} ${side}`;
+  const top = centre[1] - pixels / 2;
+  const key = `${kind} ${pixels} ${top}`;
   let entry = known.get(key);
   if (!entry) {
-    const { colour, alpha } = world.sprite(kind, side);
+    const { colour, alpha } = world.sprite(kind, pixels);
     const template = new Float32Array(colour.length);
     let sum = 0;
     for (let i = 0, p = 0; p < alpha.length; p++) {
+      const behind = top + Math.floor(p / pixels) < world.description.horizon ? picture.sky : picture.ground;
       for (let c = 0; c < 3; c++, i++) {
-        template[i] = colour[i]! - alpha[p]! * picture.background[c]!;
+        template[i] = colour[i]! - alpha[p]! * behind[c]!;
         sum += template[i]! ** 2;
       }
     }
@@ -253,17 +222,63 @@ function templateOf(
   return entry;
 }
 
-function dot(
+/** Product of a template with the picture from (left, top) on, and the picture's energy there. */
+function compare(
   { values, stride, padding }: Difference,
   template: Float32Array,
   side: number,
   left: number,
   top: number,
-): number {
-  let sum = 0;
+): { readonly product: number; readonly energy: number } {
+  let [product, energy] = [0, 0];
   for (let y = 0; y < side; y++) {
     let at = ((top + y + padding) * stride + left + padding) * 3;
-    for (let i = y * side * 3; i < (y + 1) * side * 3; i++, at++) sum += template[i]! * values[at]!;
+    for (let i = y * side * 3; i < (y + 1) * side * 3; i++, at++) {
+      const value = values[at]!;
+      product += template[i]! * value;
+      energy += value * value;
+    }
   }
-  return sum;
+  return { product, energy };
+}
+
+function plateOf(world: World, text: string, place: string): Window {
+  const { cell, margin } = world.description.letters;
+  const [left, top] = startOfText(world, text, place);
+  return [left - margin, top, left + text.length * cell[0] + margin, top + cell[1]];
+}
+
+/** Whether in each cell the right letter, in any font, correlates best with the darkness, and well enough. */
+function isWritten(world: World, image: RgbaImage, text: string, place: string): boolean {
+  const { threshold, letters } = world.description;
+  const { cell, characters } = letters;
+  const [left, top] = startOfText(world, text, place);
+  const fonts = Array.from({ length: world.fonts }, (_, font) => font);
+  return [...text].every((expected, i) => {
+    const dark = Float32Array.from({ length: cell[0] * cell[1] }, (_, p) => {
+      const [x, y] = [left + i * cell[0] + (p % cell[0]), top + Math.floor(p / cell[0])];
+      const at = (y * image.width + x) * 4;
+      return 255 - (image.data[at]! + image.data[at + 1]! + image.data[at + 2]!) / 3;
+    });
+    const likeness = (letter: string): number =>
+      Math.max(...fonts.map((font) => correlation(dark, world.letter(letter, font))));
+    const [winner, most] = [...characters]
+      .map((letter): [string, number] => [letter, likeness(letter)])
+      .reduce((a, b) => (b[1] > a[1] ? b : a));
+    return winner === expected && most >= threshold;
+  });
+}
+
+/** Pearson's, −1…1. */
+function correlation(a: Float32Array, b: Float32Array): number {
+  const mean = (values: Float32Array): number => values.reduce((sum, v) => sum + v, 0) / values.length;
+  const [meanA, meanB] = [mean(a), mean(b)];
+  let [product, energyA, energyB] = [0, 1e-3, 1e-3];
+  for (let i = 0; i < a.length; i++) {
+    const [x, y] = [a[i]! - meanA, b[i]! - meanB];
+    product += x * y;
+    energyA += x * x;
+    energyB += y * y;
+  }
+  return product / Math.sqrt(energyA * energyB);
 }

@@ -1,48 +1,46 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { judgeCaption, kindsNamed } from '../../eval/captions';
+import { judgeCaption, kindsNamed, type CaptionVerdict } from '../../eval/captions';
 import { readHeldOut, readWorld } from '../../eval/files';
-import type { Scene } from '../../eval/scene';
+import type { HeldOut, Judgeable } from '../../eval/scene';
 import type { World } from '../../eval/world';
 
 let world: World;
-let scenes: Scene[];
+let scenes: HeldOut['scenes'];
 
 beforeAll(async () => {
   world = await readWorld();
-  scenes = await readHeldOut();
+  ({ scenes } = await readHeldOut());
 });
 
-const single = (id: string, size: string, place: string, background: string): Omit<Scene, 'caption' | 'rgb'> => ({
-  sprites: [{ id, bbox: [0, 0, 0, 0] }],
+const CHERRY = '1f352';
+const BEAR = '1f43b'; // "морда медведя", a name of two words, or "медведь"
+const CAT = '1f431';
+const sceneOf = (ids: readonly string[], size: string, place: string, background: string, text = ''): Judgeable => ({
+  sprites: ids.map((id) => ({ id, bbox: [0, 0, 0, 0] as const })),
   size,
   place,
   background,
+  text,
 });
-/** A bear's head (a name of two words) above a cherry. */
-const PAIR: Omit<Scene, 'caption' | 'rgb'> = {
-  sprites: [
-    { id: '1f43b', bbox: [0, 0, 0, 0] },
-    { id: '1f352', bbox: [0, 0, 0, 0] },
-  ],
-  size: 'pair',
-  place: 'above',
-  background: 'green',
-};
+const judge = (scene: Judgeable, text: string): CaptionVerdict => judgeCaption(world, text, scene);
 
 describe('judging captions', () => {
   test('every held-out caption is true of its scene, in every part', () => {
     for (const scene of scenes) {
-      const { relation, place, size, ...rest } = judgeCaption(world, `на картинке ${scene.caption}`, scene);
-      expect(rest, scene.caption).toEqual({ sprites: true, background: true, true: true });
-      if (scene.sprites.length === 2) expect([relation, place, size], scene.caption).toEqual([true, null, null]);
-      else expect([relation, place, size], scene.caption).toEqual([null, true, scene.size === 'medium' ? null : true]);
+      expect(judge(scene, `на картинке ${scene.caption}`), scene.caption).toEqual({
+        sprites: true,
+        position: true,
+        size: scene.size === 'small' || scene.size === 'large' ? true : null,
+        background: true,
+        text: scene.text ? true : null,
+        true: true,
+        whole: true,
+      });
     }
   });
 
   test('captions of other scenes are not true', () => {
-    const wrong = scenes.filter(
-      (scene, i) => judgeCaption(world, scenes[(i + 1) % scenes.length]!.caption, scene).true,
-    );
+    const wrong = scenes.filter((scene, i) => judge(scene, scenes[(i + 1) % scenes.length]!.caption).true);
     expect(wrong.map((scene) => scene.caption)).toEqual([]);
   });
 
@@ -55,36 +53,59 @@ describe('judging captions', () => {
     expect(shared).toEqual([]);
   });
 
-  test('knows synonyms, cases, е for ё, both directions of a relation', () => {
-    const parts = (text: string): unknown => {
-      const { sprites, relation, background } = judgeCaption(world, text, PAIR);
-      return [sprites, relation, background];
-    };
-    expect(parts('морда медведя над вишней на зелёном фоне')).toEqual([true, true, true]);
-    expect(parts('на картинке вишня под медведем на зеленом фоне')).toEqual([true, true, true]);
-    expect(parts('медведь и вишня')).toEqual([true, null, null]);
-    expect(parts('вишня над медведем на синем фоне')).toEqual([true, false, false]);
-    expect(parts('медведь слева от вишни')).toEqual([true, false, null]);
-    expect(parts('медведь над бананом')).toEqual([false, false, null]);
-    expect(parts('медведь')).toEqual([false, null, null]);
-    expect(parts('')).toEqual([false, null, null]);
+  test.each([
+    ['большая вишня слева вверху на белом фоне', [true, true, true, true, true, true]],
+    ['вишня вверху слева', [true, true, null, null, true, false]],
+    ['в левом верхнем углу вишня на белом фоне', [true, true, null, true, true, true]],
+    ['на белом фоне большая вишня слева вверху', [true, true, true, true, true, true]],
+    ['вишня слева', [true, false, null, null, false, false]],
+    ['маленькая вишня на красном фоне', [true, null, false, false, false, false]],
+    ['большой вишня слева вверху на белом фоне', [true, true, true, true, false, false]],
+    ['банан слева вверху', [false, true, null, null, false, false]],
+    ['вишня слева от банана', [false, false, null, null, false, false]],
+    ['', [false, null, null, null, false, false]],
+  ])('one sprite: «%s»', (text, expected) => {
+    const verdict = judge(sceneOf([CHERRY], 'large', 'top-left', 'white'), text);
+    const { sprites, position, size, background, whole } = verdict;
+    expect([sprites, position, size, background, verdict.true, whole]).toEqual(expected);
   });
 
-  test('of one sprite judges place, size and background where they are said', () => {
-    const parts = (text: string): unknown => {
-      const { sprites, place, size, background, ...rest } = judgeCaption(
-        world,
-        text,
-        single('1f352', 'large', 'top-left', 'white'),
-      );
-      return [sprites, place, size, background, rest.true];
-    };
-    expect(parts('большая вишня слева вверху на белом фоне')).toEqual([true, true, true, true, true]);
-    expect(parts('вишня вверху слева')).toEqual([true, true, null, null, true]);
-    expect(parts('в левом верхнем углу вишня на белом фоне')).toEqual([true, true, null, true, true]);
-    expect(parts('вишня слева')).toEqual([true, false, null, null, false]);
-    expect(parts('маленькая вишня на красном фоне')).toEqual([true, null, false, false, false]);
-    expect(parts('банан слева вверху')).toEqual([false, true, null, null, false]);
-    expect(parts('вишня слева от банана')).toEqual([false, false, null, null, false]);
+  const others: [string, Judgeable, string, unknown[]][] = [
+    ['two', sceneOf([BEAR, CHERRY], 'pair', 'above', 'green'), 'морда медведя над вишней на зелёном фоне', [true, true, true, true]],
+    ['two', sceneOf([BEAR, CHERRY], 'pair', 'above', 'green'), 'на картинке вишня под медведем на зеленом фоне', [true, true, true, true]],
+    ['two', sceneOf([BEAR, CHERRY], 'pair', 'above', 'green'), 'медведь и вишня', [true, null, null, true]],
+    ['two', sceneOf([BEAR, CHERRY], 'pair', 'above', 'green'), 'вишня над медведем на синем фоне', [true, false, false, false]],
+    ['two', sceneOf([BEAR, CHERRY], 'pair', 'above', 'green'), 'медведь слева от вишни', [true, false, null, false]],
+    ['two', sceneOf([BEAR, CHERRY], 'pair', 'above', 'green'), 'медведь над бананом', [false, false, null, false]],
+    ['two', sceneOf([BEAR, CHERRY], 'pair', 'above', 'green'), 'медведь', [false, null, null, false]],
+    ['two', sceneOf([BEAR, CHERRY], 'pair', 'above', 'green'), 'медведь над медведем', [false, false, null, false]],
+    ['counts', sceneOf([CAT, CAT], 'count', 'two', 'night'), 'две кошки ночью', [true, true, true, true]],
+    ['counts', sceneOf([CAT, CAT], 'count', 'two', 'night'), 'ночью два кота', [true, true, true, true]],
+    ['counts', sceneOf([CAT, CAT], 'count', 'two', 'night'), 'три кота днём', [true, false, false, false]],
+    ['counts', sceneOf([CAT, CAT], 'count', 'two', 'night'), 'два медведя ночью', [false, false, true, false]],
+    ['counts', sceneOf([CAT, CAT], 'count', 'two', 'night'), 'две кота ночью', [true, true, true, false]],
+    ['rows', sceneOf([CAT, BEAR, CHERRY], 'row', 'between', 'red'), 'медведь между кошкой и вишней на красном фоне', [true, true, true, true]],
+    ['rows', sceneOf([CAT, BEAR, CHERRY], 'row', 'between', 'red'), 'кот, медведь и вишня', [true, null, null, true]],
+    ['rows', sceneOf([CAT, BEAR, CHERRY], 'row', 'between', 'red'), 'кошка между медведем и вишней', [true, false, null, false]],
+    ['rows', sceneOf([CAT, BEAR, CHERRY], 'row', 'between', 'red'), 'медведь между кошкой и бананом', [false, false, null, false]],
+    ['writing', sceneOf([], 'text', 'alone', 'day', 'вишня'), 'слово вишня днём', [true, true, true, true]],
+    ['writing', sceneOf([], 'text', 'alone', 'day', 'вишня'), 'слово кот днем', [true, true, true, false]],
+    ['writing', sceneOf([], 'text', 'alone', 'day', 'вишня'), 'вишня днём', [false, null, true, false]],
+    ['writing', sceneOf([CAT], 'text', 'under', 'day', 'слово'), 'кот над словом слово', [true, true, null, true]],
+    ['writing', sceneOf([CAT], 'text', 'under', 'day', '42'), 'кот над числом 42 днём', [true, true, true, true]],
+    ['writing', sceneOf([CAT], 'text', 'under', 'day', '42'), 'кот над словом 42', [true, true, null, false]],
+    ['writing', sceneOf([CAT], 'text', 'under', 'day', '42'), 'слово 42 днём', [false, false, true, false]],
+  ]; // prettier-ignore
+  test.each(others)('%s: %o «%s»', (_, scene, text, expected) => {
+    const verdict = judge(scene, text);
+    expect([verdict.sprites, verdict.position, verdict.background, verdict.true]).toEqual(expected);
+  });
+
+  test('what is written is judged where it is said or should be', () => {
+    const written = sceneOf([CAT], 'text', 'under', 'day', 'лес');
+    expect(judge(written, 'кот над словом лес днём').text).toBe(true);
+    expect(judge(written, 'кот над словом лис днём').text).toBe(false);
+    expect(judge(written, 'кот днём').text).toBe(false);
+    expect(judge(sceneOf([CAT], 'large', 'center', 'day'), 'кот над словом лес').text).toBe(false);
   });
 });
