@@ -8,8 +8,8 @@ import { RudolphError } from '../src/errors';
 import { readHeldOut, readWorld, WORLD_FOLDER } from './files';
 import { add, askText, openSubject, SCENE_PARTS, type Bench } from './parts';
 import { table, type Outcome } from './report';
-import { layoutOf, LAYOUTS, type HeldOut } from './scene';
-import { evenly, writeSheet } from './sheet';
+import { evenly, layoutOf, LAYOUTS, type HeldOut } from './scene';
+import { writeSheet } from './sheet';
 
 const PARTS = [...Object.keys(SCENE_PARTS), 'text', 'sum'];
 

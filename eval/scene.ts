@@ -108,6 +108,12 @@ function write(world: World, data: Uint8ClampedArray, text: string, font: number
   );
 }
 
+/** So many of a list, from all along it. */
+export function evenly<T>(list: readonly T[], count = list.length): T[] {
+  const taken = Math.min(count, list.length);
+  return Array.from({ length: taken }, (_, i) => list[Math.floor((i * list.length) / taken)]!);
+}
+
 /** Numbers in 0…1 that repeat for a seed (mulberry32). */
 export function randomNumbers(seed: number): () => number {
   let state = seed >>> 0;

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { layoutOf, LAYOUTS, type Scene } from './scene';
+import { evenly, layoutOf, LAYOUTS, type Scene } from './scene';
 
 const COLUMNS = 8;
 const PICTURES = 64;
@@ -40,12 +40,6 @@ export async function writeSheet(file: string, folder: string, scenes: readonly 
     ])
     .png({ palette: true })
     .toFile(file);
-}
-
-/** So many of a list, from all along it. */
-export function evenly<T>(list: readonly T[], count = list.length): T[] {
-  const taken = Math.min(count, list.length);
-  return Array.from({ length: taken }, (_, i) => list[Math.floor((i * list.length) / taken)]!);
 }
 
 function wrap(text: string): string[] {

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { judgeCaption } from '../../eval/captions';
 import { readWorld } from '../../eval/files';
 import { judgeDrawing } from '../../eval/matcher';
-import { compose, randomHeldOutSingle, randomNumbers, type Scene } from '../../eval/scene';
+import { compose, randomHeldOutSingle, randomNumbers, type Judgeable } from '../../eval/scene';
 import type { World } from '../../eval/world';
 import type { Manifest } from '../../src/format/manifest';
 import type { RgbaImage } from '../../src/image/image';
@@ -18,7 +18,7 @@ import { serveSite, type Site } from './site';
  * `eval/`, which know nothing of the engine. `EMBEDDED_MODEL=folder` tests another edition.
  */
 const FOLDER = process.env['EMBEDDED_MODEL'] ?? 'public/models/embedded';
-const CHERRY: Omit<Scene, 'caption' | 'rgb'> = {
+const CHERRY: Judgeable = {
   sprites: [{ id: '1f352', bbox: [24, 24, 80, 80] }],
   size: 'large',
   place: 'center',
