@@ -102,7 +102,7 @@ const cherry = (): Scene => ({
   rgb: [252, 252, 252],
 });
 
-describe('the matcher', () => {
+describe('the matcher', { timeout: 300_000 }, () => {
   test('finds everything right in pictures composed as their captions say', () => {
     const wrong = some(13).flatMap((scene) => {
       const verdict = judgeDrawing(world, compose(world, scene), scene);
