@@ -18,12 +18,12 @@ export interface DrawingVerdict {
   readonly sprites: boolean;
   /** One sprite fits nowhere better than at its place, and in no size better than in a stated one. */
   readonly placed: boolean;
-  /** What the scene has is all there is. */
+  /** What the scene has is all there is. Tightens `all` only. */
   readonly alone: boolean;
   readonly background: boolean;
   /** Each letter is the likest of all letters in its place; true where nothing is to be written. */
   readonly text: boolean;
-  /** All of these but the background: the measure of the table. */
+  /** The right sprites at the right places, and the right writing: the measure of the table. */
   readonly content: boolean;
   readonly all: boolean;
   /** For messages: per expected sprite the winner, its correlation, and that of the expected kind. */
@@ -88,8 +88,9 @@ export function judgeDrawing(world: World, image: RgbaImage, scene: Judgeable): 
   );
   const background = backgroundFound === scene.background;
   const placed = layoutOf(scene) !== 'single' || isPlaced(world, picture, scene, slots[0]!);
-  const content = sprites && placed && alone && text;
-  return { sprites, placed, alone, background, text, content, all: content && background, found, backgroundFound };
+  const content = sprites && placed && text;
+  const all = content && alone && background;
+  return { sprites, placed, alone, background, text, content, all, found, backgroundFound };
 }
 
 /** Per sprite the ways in which it may be composed: of a medium single sprite nobody tells the size, any is right. */

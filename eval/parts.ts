@@ -141,6 +141,7 @@ async function draw(bench: Bench, { scene, number }: Subject): Promise<Found> {
   const values: Record<string, number> = {
     [`drawing, ${LAYOUT_NAMES[layout]}, first`]: Number(verdicts[0]!.content),
     'drawing, background, first': Number(verdicts[0]!.background),
+    'drawing, all right and nothing else, first': Number(verdicts[0]!.all),
   };
   let chosen = 0;
   if (count > 1) {

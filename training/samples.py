@@ -135,6 +135,19 @@ class Sampler:
                 right.append(self._right(RT_I2T, f"{TEMPLATE} {text}" if self.rng.random() < 0.85 else text))
         return self._tensors(left, right)
 
+    def readings(self, scenes: list[Scene]) -> tuple[Tensor, Tensor]:
+        """What is written, of scenes with writing. -> left [B, L], right [B, <= R]"""
+        left, right = [], []
+        for scene in scenes:
+            if self.rng.random() < 0.7:
+                left.append(self._left(LT_REC, READ))
+                right.append(self._right(RT_REC, scene.text))
+            else:
+                chosen = next(question for question in questions(self.rng, scene) if question.topic == "text")
+                left.append(self._left(LT_VQA, f"{ASK_PICTURE} {chosen.text}"))
+                right.append(self._right(RT_VQA, scene.text))
+        return self._tensors(left, right)
+
     def text_questions(self, count: int) -> tuple[Tensor, Tensor]:
         """Questions about told scenes, and sums: no picture. -> left [B, L], right [B, <= R]"""
         left, right = [], []
@@ -153,12 +166,12 @@ class Sampler:
                 right.append(self._right(RT_MQA, answer))
         return self._tensors(left, right)
 
-    def text_to_text(self, scenes: list[Scene]) -> Tensor:
-        """Captions, and as many lines of sums. -> left [B, L]"""
+    def text_to_text(self, scenes: list[Scene], sums: int) -> Tensor:
+        """Captions, and lines of sums. -> left [B, L]"""
         rows = []
         for scene in scenes:
             text = self._caption(scene)
             rows.append(self._left(LT_T2T, f"{TEMPLATE} {text}" if self.rng.random() < 0.3 else text))
-            facts = self.rng.choices(arithmetic.TRAINING, k=5)
-            rows.append(self._left(LT_T2T, arithmetic.line(facts)))
+        for _ in range(sums):
+            rows.append(self._left(LT_T2T, arithmetic.line(self.rng.choices(arithmetic.TRAINING, k=5))))
         return torch.tensor(rows)

@@ -28,7 +28,8 @@ from .fit_tokenizer import Projection
 from .kinds import KINDS
 from .rudolph import Config, Rudolph
 from .samples import Pool, Sampler, encode
-from .scenes import MAKERS, Scene
+from .lettering import CELL
+from .scenes import MAKERS, PLATES, SIDE, TOKEN, Scene
 from .train_vqgan import CONFIG as VQGAN_CONFIG
 from .vqgan import VQGAN, load_state
 
@@ -52,7 +53,11 @@ STAGES = (
     Stage(until=0.70, kinds=len(KINDS), everyday=0.5, blind=0.15),
     Stage(until=1.0, kinds=len(KINDS), everyday=0.3, blind=0.05),
 )
-SOME_TOKENS, WHOLE_FROM = 32, 0.75  # a text question's empty picture is mostly left out until that share of the time
+# How often a scene is taken when one of its layout comes up. A drawing of a large sprite takes learning four times the tokens of a
+# small one, and each comes with one sprite only.
+DRAWN = {"small": 0.5, "pair": 0.45, "count": 0.4, "row": 0.5, "text": 0.3}
+DESCRIBED = {"text": 1} | dict.fromkeys(("large", "medium", "small", "pair", "count", "row"), 0.7)
+SOME_TOKENS, WHOLE_FROM = 32, 0.75  # a text question's empty picture is mostly left out; until that share of the time always
 
 
 def make_config(bpe: BPE) -> Config:
@@ -130,33 +135,40 @@ def losses(
     rng, stage = sampler.rng, next(stage for stage in STAGES if share <= stage.until)
     sampler.everyday = stage.everyday
 
-    def wanted(scene: Scene, writing: float, others: float) -> bool:
-        kinds = [body.kind for body in scene.sprites]
-        if any(kind % (len(KINDS) // stage.kinds) for kind in kinds) or rng.random() >= (writing if scene.text else others):
-            return False
-        old = bool(kinds) and max(kinds) < arguments.known
-        return not old or share > WHOLE_FROM or rng.random() < 0.5
+    def wanted(scene: Scene, shares: dict[str, float]) -> bool:
+        known = all(body.kind % (len(KINDS) // stage.kinds) == 0 for body in scene.sprites)
+        return known and rng.random() < shares.get(scene.size, 1)
 
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        scenes, codes = pool.draw(rng, arguments.draw, True, lambda scene: wanted(scene, 0.4, 1))
+        scenes, codes = pool.draw(rng, arguments.draw, True, lambda scene: wanted(scene, DRAWN))
         hide = torch.tensor([rng.random() if rng.random() < stage.blind else 0.0 for _ in scenes])
         seen = torch.rand(codes.shape) >= hide.unsqueeze(1)
         image, left = text_to_image_losses(model, sampler.text_to_image(scenes), codes, seen)
-        plain = sampler.text_to_text(scenes[:4])
+        plain = sampler.text_to_text(scenes[:3], arguments.sums)
         plain = text_loss(model, model.hidden(plain), plain)
-    (image + 0.05 * left + 0.2 * plain).backward()
+    (image + 0.05 * left + plain).backward()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        scenes, codes = pool.draw(rng, arguments.describe, False, lambda scene: wanted(scene, 1, 0.7))
+        scenes, codes = pool.draw(rng, arguments.describe, False, lambda scene: wanted(scene, DESCRIBED))
         right = right_text_loss(model, *insert(sampler.image_to_text(scenes), codes))
     right.backward()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        whole = share >= WHOLE_FROM
-        batch = sampler.text_questions(arguments.ask if not whole else max(1, arguments.ask // 3))
+        scenes, codes = pool.draw(rng, arguments.read, False, lambda scene: bool(scene.text) and wanted(scene, {}))
+        read = right_text_loss(model, *insert(sampler.readings(scenes), codes), plates(scenes))
+        # All of a question's empty picture only now and then, and never before the end: it costs much and says nothing.
+        whole = share >= WHOLE_FROM and rng.random() < 0.3
+        batch = sampler.text_questions(1 if whole else arguments.ask)
         codes = torch.zeros(len(batch[0]), model.config.image_length, dtype=torch.long)
         tokens = None if whole else torch.rand(codes.shape).topk(SOME_TOKENS, 1).indices.sort(1).values
         ask = right_text_loss(model, *insert(batch, codes), tokens)
-    (0.5 * ask).backward()
-    return {"image": image, "left": left, "plain": plain, "right": right, "ask": ask}
+    (0.5 * read + 0.5 * ask).backward()
+    return {"image": image, "left": left, "plain": plain, "right": right, "read": read, "ask": ask}
+
+
+def plates(scenes: list[Scene]) -> Tensor:
+    """The image tokens of the rows with a plate [B, 64]: all that a reading needs."""
+    width, rows = SIDE // TOKEN, CELL[1] // TOKEN
+    tops = torch.tensor([PLATES[scene.place] // TOKEN for scene in scenes])
+    return tops[:, None] * width + torch.arange(rows * width)
 
 
 def insert(texts: tuple[Tensor, Tensor], codes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -233,9 +245,10 @@ def main() -> None:
     parser.add_argument("--start", type=Path, help="an earlier run's last.pt, to go on from its averaged weights")
     parser.add_argument("--begin", type=float, default=0, help="share of STAGES to leave out, in a run with --start")
     parser.add_argument("--rate", type=float, default=1.2e-3)
-    parser.add_argument("--known", type=int, default=0, help="so many kinds are known to --start: scenes of these only are taken half as often")
-    parser.add_argument("--draw", type=int, default=7, help="text-to-image samples a step and worker")
-    parser.add_argument("--describe", type=int, default=4, help="image-to-text samples a step and worker")
+    parser.add_argument("--draw", type=int, default=8, help="text-to-image samples a step and worker")
+    parser.add_argument("--describe", type=int, default=3, help="image-to-text samples a step and worker")
+    parser.add_argument("--read", type=int, default=6, help="readings of plates alone a step and worker")
+    parser.add_argument("--sums", type=int, default=8, help="lines of sums a step and worker")
     parser.add_argument("--ask", type=int, default=6, help="questions without a picture a step and worker")
     parser.add_argument("--ready", type=int, default=5000, help="scenes a worker begins with")
     parser.add_argument("--fresh", type=int, default=12, help="new scenes a step and worker; few are soon known by heart")
