@@ -201,7 +201,7 @@ function chooseSizes(
     'bad-checkpoint',
     layers === 0
       ? `${checkpoint.label} is no RUDOLPH: it has no transformer.layers.* (its tensors: ${[...checkpoint.tensors.keys()].slice(0, 3).join(', ')} …)`
-      : `${checkpoint.label} (${layers} layers, text embeddings [${found.get('text_embeddings.weight') ?? '?'}]) has the shapes of no preset; give its sizes with --config`,
+      : `${checkpoint.label} (${layers} layers, text embeddings [${found.get('text_embeddings.weight') ?? '?'}]) has the shapes of no preset; give its sizes in a config file (--config)`,
     { layers },
   );
 }
