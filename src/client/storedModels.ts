@@ -17,7 +17,7 @@ export function listModels(): Promise<readonly StoredModel[]> {
 
 /**
  * Removes a model from this browser's storage, save for what other stored models use as well. A model that is in use goes on
- * working. Rejects with a RudolphError `storage`.
+ * working, save for parts of a `local:…` one that no task has needed yet. Rejects with a RudolphError `storage`.
  * @param url as given to `Rudolph.load`, or `StoredModel.url`.
  */
 export async function deleteModel(url: string | URL): Promise<void> {

@@ -1,3 +1,4 @@
+import { PRESETS } from '../convert/config';
 import { type Conversion, type ConversionInput, prepareConversion } from '../convert/convert';
 import { parseMetadata } from '../convert/metadata';
 import { RudolphError, toPlain } from '../errors';
@@ -181,6 +182,10 @@ async function conversionInput(
     });
   }
   const { name, preset, specialTokens } = settings;
+  if (preset !== undefined && !Object.hasOwn(PRESETS, preset))
+    throw new RudolphError('bad-input', `the preset is ${preset}, expected ${Object.keys(PRESETS).join(', ')}`);
+  if (specialTokens !== undefined && specialTokens !== 'base' && specialTokens !== 'fbc2')
+    throw new RudolphError('bad-input', `specialTokens is ${String(specialTokens)}, expected base or fbc2`);
   const [config, special, metadata] = [
     await labelled('config'),
     await labelled('specialTokens'),

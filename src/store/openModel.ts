@@ -31,13 +31,20 @@ const OFFLINE_AFTER_MS = 5000;
  * @throws RudolphError `bad-model` where it is not stored (any more), `storage` where there is no storage
  */
 async function openLocal(url: string, options: OpenModelOptions): Promise<StoredModel> {
-  const databases = options.databases === undefined ? openDatabases() : options.databases;
+  checkLocal(url);
+  // There is nowhere else to take it from.
+  const databases = options.databases ?? openDatabases();
   if (!databases) throw nothingStored();
   let stored: Awaited<ReturnType<typeof readManifest>>;
   try {
-    stored = await readManifest(databases, checkLocal(url));
+    // Exclusively, lest a model that is being deleted gets its manifest back.
+    stored = await exclusively(async () => {
+      const found = await readManifest(databases, url);
+      // Only the date changes; that it cannot be written does no harm.
+      if (found) await writeManifest(databases, url, { ...found, openedAt: Date.now() }).catch(() => undefined);
+      return found;
+    });
   } catch (error) {
-    if (error instanceof RudolphError) throw error;
     throw nothingStored(error);
   }
   if (!stored) {
@@ -48,8 +55,6 @@ async function openLocal(url: string, options: OpenModelOptions): Promise<Stored
     );
   }
   const manifest = parseManifest(stored.text, url);
-  // Only the date changes; that it cannot be written does no harm.
-  await writeManifest(databases, url, { ...stored, openedAt: Date.now() }).catch(() => undefined);
   return new StoredModel(url, manifest, databases, true, options);
 }
 

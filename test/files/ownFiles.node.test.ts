@@ -155,6 +155,12 @@ describe('which file is what', () => {
     );
   });
 
+  it('settings that do not exist', async () => {
+    const problem = async (settings: object) => (await inspect(checkpoint(), settings)).problem?.message;
+    expect(await problem({ preset: 'constructor' })).toMatch(/^the preset is constructor, expected 350M_v1, 350M/);
+    expect(await problem({ specialTokens: 'all' })).toBe('specialTokens is all, expected base or fbc2');
+  });
+
   it('a file that can no longer be read', async () => {
     const files = checkpoint();
     const gone = { size: 100, slice: () => ({ arrayBuffer: () => Promise.reject(new Error('NotReadable')) }) };
