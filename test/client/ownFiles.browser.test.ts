@@ -98,7 +98,7 @@ it('a checkpoint is converted in the worker, draws, is listed, reopened without 
   expect(await listModels()).toEqual([]);
   expect(await storedShards()).toEqual([]);
   await expect(Rudolph.load(url)).rejects.toMatchObject({ name: 'RudolphError', code: 'bad-model' });
-});
+}, 180_000);
 
 it('cancelled in the middle, it rejects at once and leaves nothing behind', async () => {
   const controller = new AbortController();
@@ -134,7 +134,7 @@ it('a folder is stored and loaded; one that shall not be stored runs from its fi
   expect((await stored.textToImage('красный круг', { seed: 3 })).codebooks).toEqual(codebooks);
   stored.dispose();
   expect(await listModels()).toMatchObject([{ source: 'folder', byteLength: report.neededBytes }]);
-});
+}, 180_000);
 
 it('files that make no model are refused with a typed error, and inspected without one', async () => {
   const error = await Rudolph.load(checkpoint.slice(0, 1)).then(
