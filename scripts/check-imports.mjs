@@ -17,7 +17,8 @@ const LAYERS = {
   model: [[...PURE, 'gpu', 'model']],
   tasks: [[...PURE, 'gpu', 'model', 'tasks']],
   store: [[...PURE, 'store']],
-  worker: [[...PURE, 'gpu', 'model', 'tasks', 'store', 'worker']],
+  files: [[...PURE, 'convert', 'store', 'files']],
+  worker: [[...PURE, 'gpu', 'model', 'tasks', 'store', 'files', 'worker']],
   client: [
     ['errors', 'client'],
     ['notice', 'worker', 'tasks', 'format', 'image', 'gpu'],

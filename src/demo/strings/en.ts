@@ -257,6 +257,8 @@ export const EN: Strings = {
     `The model needs ${needed} of this browser’s storage, ${free} are free: it runs, but has to be fetched again next time.`,
   storageFailed: 'This browser’s storage failed: the model runs, but has to be fetched again next time.',
   storedDamaged: 'A part of the model was damaged in this browser’s storage; it is fetched again.',
+  noPreview: 'Pictures of this model come without a live preview while they are drawn.',
+  converted: (message: string) => `The checkpoint was converted; the converter says: ${message}.`,
   details: 'Details',
   messages: 'Messages',
 };
