@@ -127,7 +127,7 @@ async function measureOperations(
     const operation = operationOf(dispatch.label, config);
     operations.set(operation, [...(operations.get(operation) ?? []), dispatch]);
     // Pieces of one operation bear the same label; without a layer in it, each dispatch counts as an operation.
-    const label = /^layer|logits/.test(dispatch.label) ? dispatch.label : `${dispatch.label} ${index}`;
+    const label = /^layer \d|logits/.test(dispatch.label) ? dispatch.label : `${dispatch.label} ${index}`;
     labels.set(operation, (labels.get(operation) ?? new Set()).add(label));
   });
   const ruler = rulerOf(bench.results);

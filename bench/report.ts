@@ -64,7 +64,7 @@ function modelTable(models: readonly ModelResult[]): string {
       optional(result.tokensPerSecond),
       optional(result.gflops),
       percent(result.fraction),
-      optional(result.dispatches),
+      result.dispatches === null ? '' : String(result.dispatches),
       result.bytes === null ? '' : short(result.bytes / 1e6),
       result.remark ?? '',
     ]),
@@ -114,7 +114,7 @@ function kernelTable(kernels: readonly KernelResult[]): string {
       optional(result.gbs),
       optional(result.gflops),
       percent(result.fraction),
-      short(result.dispatches),
+      String(Math.round(result.dispatches * 10) / 10),
       String(result.chained),
     ]),
   );

@@ -17,7 +17,8 @@ async function answer({ method, args }: PeerRequest): Promise<unknown> {
     return name;
   }
   if (!peer) throw new Error('open comes first');
-  return (peer[method] as (...args: readonly unknown[]) => Promise<unknown>).apply(peer, args);
+  const call = peer[method] as (...args: unknown[]) => Promise<unknown>;
+  return call.apply(peer, [...args]);
 }
 
 let last: Promise<void> = Promise.resolve();
