@@ -18,7 +18,7 @@ export { deleteModel, listModels } from './client/storedModels';
 export { RudolphError } from './errors';
 export type { ErrorCode, ErrorDetails } from './errors';
 export type { LoadProgress, ModelInfo, RudolphInfo, StoredModel } from './worker/api';
-export type { AdapterDescription, Variants } from './gpu/device';
+export type { AdapterDescription, VariantChoice, Variants } from './gpu/variants';
 export type { RgbaImage } from './image/image';
 export type {
   AnswerOptions,

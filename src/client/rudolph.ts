@@ -1,5 +1,5 @@
 import { RudolphError } from '../errors';
-import type { GpuOptions } from '../gpu/device';
+import type { VariantChoice } from '../gpu/variants';
 import type {
   AnswerOptions,
   CaptionOptions,
@@ -28,7 +28,9 @@ export interface LoadOptions {
   /** Stops the load. Shards that have come in completely stay stored. */
   readonly signal?: AbortSignal;
   /** Kernels: `auto` (default) takes what the adapter can do, `base` needs no optional feature. */
-  readonly variants?: GpuOptions['variants'];
+  readonly variants?: VariantChoice;
+  /** Where `worker.js` of this library lies, if not beside the module that starts it; relative to the page. */
+  readonly workerUrl?: string | URL;
 }
 
 /** What every task takes beside its own options. */
@@ -82,7 +84,7 @@ export class Rudolph {
   static async load(url: string | URL, options: LoadOptions = {}): Promise<Rudolph> {
     options.signal?.throwIfAborted();
     const address = absolute(url);
-    const connection = new Connection();
+    const connection = new Connection(options.workerUrl);
     let asked = false;
     try {
       const info = await connection.load(

@@ -1,10 +1,12 @@
 import type { StoredModel } from '../worker/api';
 import { Connection } from './connection';
-import { absolute } from './rudolph';
+import { absolute, type LoadOptions } from './rudolph';
+
+type WorkerOptions = Pick<LoadOptions, 'workerUrl'>;
 
 /** The models in this browser's storage, which load without a network. Rejects with a RudolphError `storage`. */
-export function listModels(): Promise<readonly StoredModel[]> {
-  return withWorker((connection) => connection.listModels());
+export function listModels(options: WorkerOptions = {}): Promise<readonly StoredModel[]> {
+  return withWorker(options, (connection) => connection.listModels());
 }
 
 /**
@@ -12,12 +14,12 @@ export function listModels(): Promise<readonly StoredModel[]> {
  * working. Rejects with a RudolphError `storage`.
  * @param url as given to `Rudolph.load`, or `StoredModel.url`.
  */
-export async function deleteModel(url: string | URL): Promise<void> {
-  await withWorker((connection) => connection.deleteModel(absolute(url)));
+export async function deleteModel(url: string | URL, options: WorkerOptions = {}): Promise<void> {
+  await withWorker(options, (connection) => connection.deleteModel(absolute(url)));
 }
 
-async function withWorker<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
-  const connection = new Connection();
+async function withWorker<T>({ workerUrl }: WorkerOptions, work: (connection: Connection) => Promise<T>): Promise<T> {
+  const connection = new Connection(workerUrl);
   try {
     return await work(connection);
   } finally {

@@ -1,6 +1,6 @@
 import type { PlainError } from '../errors';
 import type { ComponentName, Manifest } from '../format/manifest';
-import type { AdapterDescription, GpuOptions, Variants } from '../gpu/device';
+import type { AdapterDescription, VariantChoice, Variants } from '../gpu/variants';
 import type { TaskName, TaskTypes } from '../tasks/types';
 
 /** How far a load has come. */
@@ -47,7 +47,7 @@ export interface StoredModel {
 }
 
 export interface WorkerLoadOptions {
-  readonly variants?: GpuOptions['variants'];
+  readonly variants?: VariantChoice;
 }
 
 /** An error is a value here: what Comlink throws loses its class on the way. */
