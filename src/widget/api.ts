@@ -44,8 +44,7 @@ export interface WidgetProgress {
    * first; `image`: a picture is read; `prompt`: the beginning is computed; `tokens`: it draws or writes; `scores`: results are
    * compared; `pictures`: tokens become pixels.
    */
-  readonly stage:
-    'manifest' | 'download' | 'compile' | 'queue' | 'image' | 'prompt' | 'tokens' | 'scores' | 'pictures';
+  readonly stage: 'manifest' | 'download' | 'compile' | 'queue' | 'image' | 'prompt' | 'tokens' | 'scores' | 'pictures';
   readonly done: number;
   /** 0 while it is not known. */
   readonly total: number;

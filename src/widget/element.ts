@@ -250,7 +250,7 @@ export class WidgetElement extends LitElement implements RudolphWidget {
     return html`<div class="stack" lang=${language}>
       <slot name="heading"></slot>
       ${needs.picture === 'none' ? nothing : this.#picker(strings)}
-      ${needs.prompt ? this.#field(strings, strings.prompt[task as keyof Strings['prompt']]) : nothing}
+      ${needs.prompt ? this.#field(strings.prompt[task as keyof Strings['prompt']]) : nothing}
       <button part="button" type="button" class=${running ? 'stops' : ''} @click=${this.#press}>
         ${running ? strings.stop : strings.start[task]}
       </button>
@@ -260,7 +260,11 @@ export class WidgetElement extends LitElement implements RudolphWidget {
       ${this.#notes.map((note) => html`<p class="note" part="note">${note}</p>`)}
       <div role="alert">${this.#error ? this.#errorBlock(strings) : nothing}</div>
       <slot ?hidden=${!noGpu}></slot>
-      <div part="output" aria-busy=${running} ?hidden=${this.#images.length + this.#drafts.length === 0 && !this.#result}>
+      <div
+        part="output"
+        aria-busy=${running}
+        ?hidden=${this.#images.length + this.#drafts.length === 0 && !this.#result}
+      >
         ${this.#pictures(strings)} ${this.#texts(strings, language)}
       </div>
       <slot name="poster" ?hidden=${this.#images.length > 0 || this.#result !== null}></slot>
@@ -280,7 +284,7 @@ export class WidgetElement extends LitElement implements RudolphWidget {
     );
   }
 
-  #field(strings: Strings, label: string): TemplateResult {
+  #field(label: string): TemplateResult {
     const invalid = problemOf(this.#error) === 'no-prompt';
     return html`<div>
       <label for="prompt">${label}</label>
@@ -344,7 +348,9 @@ export class WidgetElement extends LitElement implements RudolphWidget {
     const { stage, done, total } = this.#progress;
     const part = total > 0 ? Math.min(1, done / total) : null;
     const mebibytes = (bytes: number): string =>
-      new Intl.NumberFormat(language, { style: 'unit', unit: 'megabyte', maximumFractionDigits: 1 }).format(bytes / 1e6);
+      new Intl.NumberFormat(language, { style: 'unit', unit: 'megabyte', maximumFractionDigits: 1 }).format(
+        bytes / 1e6,
+      );
     const amount =
       part === null
         ? ''
@@ -353,9 +359,11 @@ export class WidgetElement extends LitElement implements RudolphWidget {
           : new Intl.NumberFormat(language, { style: 'percent' }).format(part);
     return html`<div part="progress">
       <p class="stage" aria-hidden="true"><span>${strings.stages[stage]}</span><span>${amount}</span></p>
-      ${part === null
-        ? html`<progress aria-label=${strings.progress}></progress>`
-        : html`<progress aria-label=${strings.progress} max="1" .value=${part}></progress>`}
+      ${
+        part === null
+          ? html`<progress aria-label=${strings.progress}></progress>`
+          : html`<progress aria-label=${strings.progress} max="1" .value=${part}></progress>`
+      }
     </div>`;
   }
 
@@ -376,17 +384,19 @@ export class WidgetElement extends LitElement implements RudolphWidget {
       const finished = this.#result?.task === 'draw' ? this.#result.result.images[k] : undefined;
       return html`<li>
         <canvas class="picture" part="picture" role="img" aria-label=${label} width="1" height="1"></canvas>
-        ${finished
-          ? html`<button
-              part="save"
-              type="button"
-              class="quiet"
-              aria-label=${count > 1 ? `${strings.save} (${k + 1})` : nothing}
-              @click=${() => save(finished, `${fileName(this.#drawnPrompt)}-${k + 1}`)}
-            >
-              ${strings.save}
-            </button>`
-          : nothing}
+        ${
+          finished
+            ? html`<button
+                part="save"
+                type="button"
+                class="quiet"
+                aria-label=${count > 1 ? `${strings.save} (${k + 1})` : nothing}
+                @click=${() => save(finished, `${fileName(this.#drawnPrompt)}-${k + 1}`)}
+              >
+                ${strings.save}
+              </button>`
+            : nothing
+        }
       </li>`;
     };
     return html`<ol class="pictures">
@@ -422,12 +432,14 @@ export class WidgetElement extends LitElement implements RudolphWidget {
     const message = error instanceof Error ? error.message : String(error);
     return html`<div class="error" part="error">
       <p id="problem">${headline}</p>
-      ${problem
-        ? nothing
-        : html`<details>
-            <summary>${strings.details}</summary>
-            <p lang="en">${message}</p>
-          </details>`}
+      ${
+        problem
+          ? nothing
+          : html`<details>
+              <summary>${strings.details}</summary>
+              <p lang="en">${message}</p>
+            </details>`
+      }
     </div>`;
   }
 }

@@ -161,7 +161,7 @@ export function isRussian(language: string): boolean {
 
 /** The language of the place where an element stands; where none is declared, the browser's. */
 export function languageAt(element: Element): string {
-  for (let at: Element | null = element; at; ) {
+  for (let at: Element | null = element; at;) {
     const declared: Element | null = at.closest('[lang]');
     if (declared) return declared.getAttribute('lang')!;
     const root: Node = at.getRootNode();

@@ -55,7 +55,8 @@ export function check(widget: RudolphWidget): void {
   const needs = NEEDS[task];
   if (needs.prompt && prompt.trim() === '') refuse('no-prompt', 'the prompt is empty');
   if (needs.picture === 'required' && !picture && !src) refuse('no-picture', 'no picture was chosen');
-  if (task === 'classify' && classes.length === 0) refuse('no-classes', 'the widget names no classes: classes="кот, собака"');
+  if (task === 'classify' && classes.length === 0)
+    refuse('no-classes', 'the widget names no classes: classes="кот, собака"');
 }
 
 function refuse(problem: Problem, message: string): never {
