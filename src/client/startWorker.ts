@@ -1,3 +1,4 @@
+// oxlint-disable-next-line import/default -- the worker's address, which Vite makes
 import workerFile from '../worker/worker?worker&url';
 import { RudolphError } from '../errors';
 
