@@ -31,7 +31,7 @@ export function startWorker(from: string | URL = workerFile): StartedWorker {
 export function whyNotStarted(address: string, ownOrigin: boolean): string {
   const hint = ownOrigin
     ? 'is it there, is it JavaScript, and does the Content-Security-Policy allow it in worker-src?'
-    : 'it is on another origin: does its host send Access-Control-Allow-Origin, and does the Content-Security-Policy allow blob: in worker-src and that host in script-src?';
+    : 'it is on another origin: does its host send Access-Control-Allow-Origin, and does the Content-Security-Policy allow both blob: and that host in worker-src?';
   return `the worker could not be started: ${address} did not load (${hint})`;
 }
 

@@ -171,7 +171,7 @@ it('runs from another origin than the page, through a blob', async () => {
   home.headers = {
     'content-security-policy': POLICY.replace("script-src 'self'", `script-src 'self' ${elsewhere.origin}`).replace(
       "worker-src 'self'",
-      'worker-src blob:',
+      `worker-src blob: ${elsewhere.origin}`,
     ),
   };
   await open(DRAW, `${elsewhere.origin}/lib/widget.js`);
