@@ -69,7 +69,10 @@ for (const file of files) {
       .split(',')
       .map((name) => name.trim())
       .filter(Boolean);
+    // `?worker&url` asks the bundler for the address of a worker: nothing of it is run here.
+    const onlyAddress = (match[3] ?? match[4]).endsWith('?worker&url');
     const onlyTypes =
+      onlyAddress ||
       /^type\s/.test(clause) ||
       (names !== undefined && names.length > 0 && names.every((name) => name.startsWith('type ')));
     const path = normalize(join(dirname(file), (match[3] ?? match[4]).replace(/\?.*$/, ''))).replaceAll('\\', '/');

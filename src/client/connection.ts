@@ -12,6 +12,7 @@ import type {
   WorkerApi,
   WorkerLoadOptions,
 } from '../worker/api';
+import { startWorker, whyNotStarted } from './startWorker';
 
 /**
  * A worker and the calls that wait for it. When the worker dies, all of them reject, and so does every later call.
@@ -24,14 +25,13 @@ export class Connection {
   #closed: unknown = null;
   #lastId = 0;
 
-  constructor() {
-    this.#worker = new Worker(new URL('../worker/worker.ts', import.meta.url), { type: 'module', name: 'rudolph' });
+  constructor(workerUrl?: string | URL) {
+    const { worker, address, ownOrigin } = startWorker(workerUrl);
+    this.#worker = worker;
     this.#api = wrap<WorkerApi>(this.#worker);
     this.#worker.addEventListener('error', (event) => {
       event.preventDefault();
-      const what = event.message
-        ? `the worker failed: ${event.message}`
-        : 'the worker could not be started: its script did not load (is it served from this site, and does the Content-Security-Policy allow worker-src?)';
+      const what = event.message ? `the worker failed: ${event.message}` : whyNotStarted(address, ownOrigin);
       this.#close(
         new RudolphError('worker', `${what}; load the model again`, { file: event.filename, line: event.lineno }),
       );

@@ -1,5 +1,5 @@
 import { RudolphError } from '../errors';
-import type { GpuOptions } from '../gpu/device';
+import type { VariantChoice } from '../gpu/variants';
 import type { Notice } from '../notice';
 import type {
   AnswerOptions,
@@ -37,7 +37,9 @@ export interface LoadOptions {
   /** What the files of a checkpoint do not say themselves: a name, the preset, special tokens. */
   readonly convert?: ConvertSettings;
   /** Kernels: `auto` (default) takes what the adapter can do, `base` needs no optional feature. */
-  readonly variants?: GpuOptions['variants'];
+  readonly variants?: VariantChoice;
+  /** Where `worker.js` of this library lies, if not beside the module that starts it; relative to the page. */
+  readonly workerUrl?: string | URL;
 }
 
 /** What every task takes beside its own options. */
@@ -105,7 +107,7 @@ export class Rudolph {
     options.signal?.throwIfAborted();
     const given = typeof from === 'string' || from instanceof URL ? absolute(from) : await modelFiles(from);
     options.signal?.throwIfAborted();
-    const connection = new Connection();
+    const connection = new Connection(options.workerUrl);
     const { variants, store, convert } = options;
     let asked = false;
     try {

@@ -2,7 +2,9 @@ import { fromPlain, type RudolphError } from '../errors';
 import type { ConvertSettings, FilesReport as WorkerReport, StoredModel } from '../worker/api';
 import { Connection } from './connection';
 import { modelFiles, type ModelFilesInput } from './modelFiles';
-import { absolute } from './rudolph';
+import { absolute, type LoadOptions } from './rudolph';
+
+type WorkerOptions = Pick<LoadOptions, 'workerUrl'>;
 
 /** What some files make together. */
 export type FilesReport = Omit<WorkerReport, 'problem'> & {
@@ -11,8 +13,8 @@ export type FilesReport = Omit<WorkerReport, 'problem'> & {
 };
 
 /** The models in this browser's storage, which load without a network. Rejects with a RudolphError `storage`. */
-export function listModels(): Promise<readonly StoredModel[]> {
-  return withWorker((connection) => connection.listModels());
+export function listModels(options: WorkerOptions = {}): Promise<readonly StoredModel[]> {
+  return withWorker(options, (connection) => connection.listModels());
 }
 
 /**
@@ -20,8 +22,8 @@ export function listModels(): Promise<readonly StoredModel[]> {
  * working, save for parts of a `local:…` one that no task has needed yet. Rejects with a RudolphError `storage`.
  * @param url as given to `Rudolph.load`, or `StoredModel.url`.
  */
-export async function deleteModel(url: string | URL): Promise<void> {
-  await withWorker((connection) => connection.deleteModel(absolute(url)));
+export async function deleteModel(url: string | URL, options: WorkerOptions = {}): Promise<void> {
+  await withWorker(options, (connection) => connection.deleteModel(absolute(url)));
 }
 
 /**
@@ -38,18 +40,18 @@ export async function deleteModel(url: string | URL): Promise<void> {
  */
 export async function inspectFiles(
   input: ModelFilesInput,
-  options: { readonly convert?: ConvertSettings; readonly signal?: AbortSignal } = {},
+  options: WorkerOptions & { readonly convert?: ConvertSettings; readonly signal?: AbortSignal } = {},
 ): Promise<FilesReport> {
   options.signal?.throwIfAborted();
   const files = await modelFiles(input);
-  const { problem, ...report } = await withWorker((connection) =>
+  const { problem, ...report } = await withWorker(options, (connection) =>
     connection.inspectFiles(files, options.convert ?? {}, options.signal),
   );
   return { ...report, problem: problem && (fromPlain(problem) as RudolphError) };
 }
 
-async function withWorker<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
-  const connection = new Connection();
+async function withWorker<T>({ workerUrl }: WorkerOptions, work: (connection: Connection) => Promise<T>): Promise<T> {
+  const connection = new Connection(workerUrl);
   try {
     return await work(connection);
   } finally {

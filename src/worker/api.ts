@@ -2,7 +2,7 @@ import type { PlainError } from '../errors';
 import type { ConvertSettings, FileRole, FilesReport } from '../files/report';
 import type { ComponentName, Manifest } from '../format/manifest';
 import type { ModelFile } from '../format/modelFile';
-import type { AdapterDescription, GpuOptions, Variants } from '../gpu/device';
+import type { AdapterDescription, VariantChoice, Variants } from '../gpu/variants';
 import type { NoticeEvent, TaskName, TaskTypes } from '../tasks/types';
 
 export type { ConvertSettings, FileRole, FilesReport };
@@ -59,7 +59,7 @@ export interface StoredModel {
 }
 
 export interface WorkerLoadOptions {
-  readonly variants?: GpuOptions['variants'];
+  readonly variants?: VariantChoice;
   readonly convert?: ConvertSettings;
   readonly store?: boolean;
 }
