@@ -18,7 +18,7 @@ beforeEach(() => {
   ({ site, page } = tiny);
 });
 
-const LONG = { timeout: 120_000 };
+const LONG = { timeout: 240_000 };
 const READY = '#status:is([data-state=ready], [data-state=slow])';
 const ready = (of = page) => of.locator(READY).waitFor(LONG);
 const drawn = () => page.locator('.run[data-state=done]').first().waitFor(LONG);
@@ -44,7 +44,10 @@ async function kept(): Promise<void> {
 }
 
 const firstPicture = (of = page) =>
-  of.locator('.run canvas.picture').first().evaluate((canvas: HTMLCanvasElement) => canvas.toDataURL());
+  of
+    .locator('.run canvas.picture')
+    .first()
+    .evaluate((canvas: HTMLCanvasElement) => canvas.toDataURL());
 
 const clipboard = () => page.evaluate(() => navigator.clipboard.readText());
 
@@ -53,7 +56,11 @@ it('can be installed: a manifest with icons of the right sizes, one to be cut to
   const manifest = (await page.evaluate(async () => {
     const { href } = document.querySelector<HTMLLinkElement>('link[rel=manifest]')!;
     return (await fetch(href)).json();
-  })) as { icons: { src: string; sizes: string; type: string; purpose?: string }[]; display: string; start_url: string };
+  })) as {
+    icons: { src: string; sizes: string; type: string; purpose?: string }[];
+    display: string;
+    start_url: string;
+  };
   expect(manifest.display).toBe('standalone');
   expect(manifest.start_url).toBe('./');
   expect(manifest.icons.filter(({ purpose }) => purpose === 'maskable')).toHaveLength(1);
