@@ -162,7 +162,7 @@ it('takes links to other tasks, forgets what they do not name, and ignores what 
   expect(await page.locator('#draw-count input:checked').inputValue()).toBe('1');
   expect(await page.locator('#draw-keep input:checked').inputValue()).toBe('2');
   await page.evaluate(() => {
-    location.hash = '#answer?kind=maths&question=2 + 2';
+    location.hash = '#answer?kind=maths&question=2 %2B 2';
   });
   await expect.poll(() => page.inputValue('#answer-question')).toBe('2 + 2');
   expect(await page.locator('#answer-kind input:checked').inputValue()).toBe('maths');
