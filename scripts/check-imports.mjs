@@ -35,7 +35,8 @@ const LAYERS = {
 /** Names that only these layers may use. */
 const GLOBALS = [
   [/\bGPU[A-Z]\w*|\bnavigator\.gpu\b/, ['gpu', 'model', 'tasks', 'worker', 'cli']],
-  [/\bindexedDB\b|['"]idb-keyval['"]/, ['store']],
+  // The library's models, and the page's own history.
+  [/\bindexedDB\b|['"]idb-keyval['"]/, ['store', 'demo']],
   [/\bHTML\w*Element\b|\bdocument\.|\bwindow\./, ['widget', 'demo']],
   [/['"]node:/, ['cli']],
 ];
