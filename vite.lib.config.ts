@@ -1,16 +1,20 @@
 import { defineConfig } from 'vite';
 
-/** The library as ES modules: dist/index.js and the worker beside it; its npm packages stay imports. */
+/**
+ * What is published, as ES modules that any host can serve as they are: index.js, widget.js, what both share, and the worker beside
+ * them. Nothing is imported by a bare name, so that a plain page needs neither a bundler nor an import map.
+ */
 export default defineConfig({
   publicDir: false,
   base: './', // the worker is found beside the module that starts it, wherever that is served from
-  worker: { format: 'es' },
+  worker: { format: 'es', rolldownOptions: { output: { entryFileNames: 'worker.js' } } },
   build: {
     outDir: 'dist/lib',
     target: 'es2022',
-    minify: false,
+    minify: true,
     sourcemap: true,
-    lib: { entry: { index: 'src/index.ts' }, formats: ['es'] },
-    rolldownOptions: { external: [/^[^./]/] },
+    lib: { entry: { index: 'src/index.ts', widget: 'src/widget/index.ts' }, formats: ['es'] },
+    rolldownOptions: { output: { chunkFileNames: 'client.js', minify: true } },
+    license: { fileName: 'LICENSES.md' },
   },
 });

@@ -17,7 +17,8 @@ const LAYERS = {
   model: [[...PURE, 'gpu', 'model']],
   tasks: [[...PURE, 'gpu', 'model', 'tasks']],
   store: [[...PURE, 'store']],
-  worker: [[...PURE, 'gpu', 'model', 'tasks', 'store', 'worker']],
+  files: [[...PURE, 'convert', 'store', 'files']],
+  worker: [[...PURE, 'gpu', 'model', 'tasks', 'store', 'files', 'worker']],
   client: [
     ['errors', 'client'],
     ['notice', 'worker', 'tasks', 'format', 'image', 'gpu'],
@@ -34,7 +35,8 @@ const LAYERS = {
 /** Names that only these layers may use. */
 const GLOBALS = [
   [/\bGPU[A-Z]\w*|\bnavigator\.gpu\b/, ['gpu', 'model', 'tasks', 'worker', 'cli']],
-  [/\bindexedDB\b|['"]idb-keyval['"]/, ['store']],
+  // The library's models, and the page's own history.
+  [/\bindexedDB\b|['"]idb-keyval['"]/, ['store', 'demo']],
   [/\bHTML\w*Element\b|\bdocument\.|\bwindow\./, ['widget', 'demo']],
   [/['"]node:/, ['cli']],
 ];
@@ -68,7 +70,10 @@ for (const file of files) {
       .split(',')
       .map((name) => name.trim())
       .filter(Boolean);
+    // `?worker&url` asks the bundler for the address of a worker: nothing of it is run here.
+    const onlyAddress = (match[3] ?? match[4]).endsWith('?worker&url');
     const onlyTypes =
+      onlyAddress ||
       /^type\s/.test(clause) ||
       (names !== undefined && names.length > 0 && names.every((name) => name.startsWith('type ')));
     const path = normalize(join(dirname(file), (match[3] ?? match[4]).replace(/\?.*$/, ''))).replaceAll('\\', '/');

@@ -14,12 +14,16 @@ export type { InpaintOptions, LoadOptions, PerplexityInput, PictureOrTokens, Tas
 export { Task } from './client/task';
 export { readPicture, toBlob, toImageData } from './client/pictures';
 export type { Picture } from './client/pictures';
-export { deleteModel, listModels } from './client/storedModels';
+export { modelFiles } from './client/modelFiles';
+export type { ModelFilesInput } from './client/modelFiles';
+export { deleteModel, inspectFiles, listModels } from './client/storedModels';
+export type { FilesReport } from './client/storedModels';
+export type { ModelFile } from './format/modelFile';
 export { RudolphError } from './errors';
 export type { ErrorCode, ErrorDetails } from './errors';
 export type { Notice, NoticeCode } from './notice';
-export type { LoadProgress, ModelInfo, RudolphInfo, StoredModel } from './worker/api';
-export type { AdapterDescription, Variants } from './gpu/device';
+export type { ConvertSettings, FileRole, LoadProgress, ModelInfo, RudolphInfo, StoredModel } from './worker/api';
+export type { AdapterDescription, VariantChoice, Variants } from './gpu/variants';
 export type { RgbaImage } from './image/image';
 export type {
   AnswerOptions,

@@ -5,7 +5,9 @@ export type NoticeCode =
   | 'storage-off' // the browser stores nothing
   | 'storage-full' // there is no room for the model; `neededBytes` and `freeBytes` where they are known
   | 'storage-failed' // storing the model ended with an error, `reason`
-  | 'shard-damaged'; // a stored shard, `file`, was damaged; it is fetched again
+  | 'shard-damaged' // a stored shard, `file`, was damaged; it is fetched again
+  | 'no-preview' // drawings have no live preview; `reason` where computing its colours failed
+  | 'converted'; // what the converter of somebody's checkpoint wants to be known, in its own words
 
 /** Something the user should know although everything works: `message` is for people, `details` are its names and numbers. */
 export interface Notice {

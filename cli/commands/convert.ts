@@ -169,7 +169,7 @@ async function withPreview(
     if (choice === undefined && gpu.adapter.software)
       return { ...result, notes: [...result.notes, `only a software adapter: ${later}`] };
     const { addPreview } = await import('../support/preview');
-    return { ...result, manifest: await addPreview(gpu, folder, result.manifest, signal) };
+    return { ...result, manifest: await addPreview(gpu, folder, signal) };
   } finally {
     gpu.dispose();
   }

@@ -1,7 +1,18 @@
 import { proxy, releaseProxy, type Remote, transfer, wrap } from 'comlink';
 import { fromPlain, RudolphError } from '../errors';
 import type { TaskName, TaskTypes } from '../tasks/types';
-import type { LoadEvent, Reply, RudolphInfo, StoredModel, WorkerApi, WorkerLoadOptions } from '../worker/api';
+import type { ModelFile } from '../format/modelFile';
+import type {
+  ConvertSettings,
+  FilesReport,
+  LoadEvent,
+  Reply,
+  RudolphInfo,
+  StoredModel,
+  WorkerApi,
+  WorkerLoadOptions,
+} from '../worker/api';
+import { startWorker, whyNotStarted } from './startWorker';
 
 /**
  * A worker and the calls that wait for it. When the worker dies, all of them reject, and so does every later call.
@@ -14,14 +25,13 @@ export class Connection {
   #closed: unknown = null;
   #lastId = 0;
 
-  constructor() {
-    this.#worker = new Worker(new URL('../worker/worker.ts', import.meta.url), { type: 'module', name: 'rudolph' });
+  constructor(workerUrl?: string | URL) {
+    const { worker, address, ownOrigin } = startWorker(workerUrl);
+    this.#worker = worker;
     this.#api = wrap<WorkerApi>(this.#worker);
     this.#worker.addEventListener('error', (event) => {
       event.preventDefault();
-      const what = event.message
-        ? `the worker failed: ${event.message}`
-        : 'the worker could not be started: its script did not load (is it served from this site, and does the Content-Security-Policy allow worker-src?)';
+      const what = event.message ? `the worker failed: ${event.message}` : whyNotStarted(address, ownOrigin);
       this.#close(
         new RudolphError('worker', `${what}; load the model again`, { file: event.filename, line: event.lineno }),
       );
@@ -33,16 +43,16 @@ export class Connection {
   }
 
   load(
-    url: string,
+    from: string | readonly ModelFile[],
     options: WorkerLoadOptions,
     onEvent: (event: LoadEvent) => void,
     signal?: AbortSignal,
   ): Promise<RudolphInfo> {
-    // There is nothing to keep yet: the quickest way to stop is to end the worker.
-    const stop = (): void => this.#close(signal?.reason);
+    // There is nothing to keep yet: the quickest way to stop is to end the worker. But what was stored of own files has to go.
+    const stop = (): void => (typeof from === 'string' ? this.#close(signal?.reason) : this.dispose(signal?.reason));
     signal?.addEventListener('abort', stop, { once: true });
     if (signal?.aborted) stop();
-    return this.#call<RudolphInfo>(() => this.#api.load(url, options, proxy(onEvent))).finally(() => {
+    return this.#call<RudolphInfo>(() => this.#api.load(from, options, proxy(onEvent))).finally(() => {
       signal?.removeEventListener('abort', stop);
     });
   }
@@ -76,6 +86,15 @@ export class Connection {
 
   deleteModel(url: string): Promise<null> {
     return this.#call<null>(() => this.#api.deleteModel(url));
+  }
+
+  inspectFiles(files: readonly ModelFile[], settings: ConvertSettings, signal?: AbortSignal): Promise<FilesReport> {
+    const stop = (): void => this.#close(signal?.reason);
+    signal?.addEventListener('abort', stop, { once: true });
+    if (signal?.aborted) stop();
+    return this.#call<FilesReport>(() => this.#api.inspectFiles(files, settings)).finally(() =>
+      signal?.removeEventListener('abort', stop),
+    );
   }
 
   /** A worker that the browser kills sends no event; but a Web Lock that it held becomes free. */

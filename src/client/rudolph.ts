@@ -1,5 +1,5 @@
 import { RudolphError } from '../errors';
-import type { GpuOptions } from '../gpu/device';
+import type { VariantChoice } from '../gpu/variants';
 import type { Notice } from '../notice';
 import type {
   AnswerOptions,
@@ -16,8 +16,9 @@ import type {
   TaskTypes,
   TextToImageOptions,
 } from '../tasks/types';
-import type { LoadProgress, RudolphInfo } from '../worker/api';
+import type { ConvertSettings, LoadProgress, RudolphInfo } from '../worker/api';
 import { Connection } from './connection';
+import { modelFiles, type ModelFilesInput } from './modelFiles';
 import { type Picture, PictureReader } from './pictures';
 import { Task } from './task';
 
@@ -26,10 +27,19 @@ export interface LoadOptions {
   readonly onProgress?: (progress: LoadProgress) => void;
   /** Something the user should know, e.g. that the model could not be stored. */
   readonly onNotice?: (notice: Notice) => void;
-  /** Stops the load. Shards that have come in completely stay stored. */
+  /** Stops the load. Downloaded shards that have come in completely stay stored; of files that are being stored nothing stays. */
   readonly signal?: AbortSignal;
+  /**
+   * Whether the model is kept in this browser's storage; true by default. Without, a converted folder runs from its files, and a
+   * checkpoint, which is converted into storage, is refused.
+   */
+  readonly store?: boolean;
+  /** What the files of a checkpoint do not say themselves: a name, the preset, special tokens. */
+  readonly convert?: ConvertSettings;
   /** Kernels: `auto` (default) takes what the adapter can do, `base` needs no optional feature. */
-  readonly variants?: GpuOptions['variants'];
+  readonly variants?: VariantChoice;
+  /** Where `worker.js` of this library lies, if not beside the module that starts it; relative to the page. */
+  readonly workerUrl?: string | URL;
 }
 
 /** What every task takes beside its own options. */
@@ -75,25 +85,46 @@ export class Rudolph {
   }
 
   /**
-   * Downloads a web model (or takes it from this browser's storage, then without any network), checks every byte and puts it on
-   * the GPU. An interrupted download continues where it was; tabs that load the same model share one download.
-   * @param url the folder with `rudolph.json`, or the address of a `…/rudolph.json`; relative to the page.
-   * @throws RudolphError `no-webgpu`, `download`, `bad-model`, `out-of-memory`, `device-lost`, `worker`; the signal's reason.
+   * Opens a model from an address or from files, and puts it on the GPU.
+   *
+   * An address: the web model is downloaded (or taken from this browser's storage, then without any network), and every byte
+   * checked. An interrupted download continues where it was; tabs that load the same model share one download.
+   *
+   * Files: a converted model's folder, whose shards are checked and stored, or upstream's checkpoint, which is converted in the
+   * worker and stored, shard by shard. Afterwards `info.model.url` is a `local:…` address, which loads the model without its
+   * files. What was stored when the load ended early is removed.
+   *
+   * ```ts
+   * const mine = await Rudolph.load(input.files); // pytorch_model.bin, vqgan….ckpt, bpe.model
+   * const again = await Rudolph.load(mine.info.model.url);
+   * ```
+   * @param from the folder with `rudolph.json`, or the address of a `…/rudolph.json`, relative to the page; the `url` of a
+   * `StoredModel`; or files, see `ModelFilesInput` (and `inspectFiles`, which says what is missing).
+   * @throws RudolphError `no-webgpu`, `download`, `bad-model`, `out-of-memory`, `device-lost`, `worker`; for files also `bad-input`,
+   * `bad-checkpoint`, `storage` (where there is no room: `details` have `neededBytes`, `freeBytes`, `missingBytes`); the signal's reason.
    */
-  static async load(url: string | URL, options: LoadOptions = {}): Promise<Rudolph> {
+  static async load(from: string | URL | ModelFilesInput, options: LoadOptions = {}): Promise<Rudolph> {
     options.signal?.throwIfAborted();
-    const address = absolute(url);
-    const connection = new Connection();
+    const given = typeof from === 'string' || from instanceof URL ? absolute(from) : await modelFiles(from);
+    options.signal?.throwIfAborted();
+    const connection = new Connection(options.workerUrl);
+    const { variants, store, convert } = options;
     let asked = false;
     try {
       const info = await connection.load(
-        address,
-        options.variants === undefined ? {} : { variants: options.variants },
+        given,
+        {
+          ...(variants === undefined ? {} : { variants }),
+          ...(store === undefined ? {} : { store }),
+          ...(convert === undefined ? {} : { convert }),
+        },
         (event) => {
           if (event.type === 'notice') return options.onNotice?.(event);
           const { progress } = event;
-          // Only a window may ask, and only a download is worth asking for.
-          if (!asked && progress.stage === 'download' && !progress.fromCache && progress.loadedBytes > 0) {
+          // Only a window may ask, and only what takes long to get is worth asking for.
+          const { stage, fromCache, loadedBytes } = progress;
+          const comes = stage === 'copy' || stage === 'convert' || (stage === 'download' && !fromCache);
+          if (!asked && store !== false && comes && loadedBytes > 0) {
             asked = true;
             void askToPersist();
           }

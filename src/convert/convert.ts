@@ -1,6 +1,6 @@
 import { RudolphError } from '../errors';
 import { sequenceLength } from '../format/geometry';
-import { FORMAT_VERSION, MANIFEST_FILE } from '../format/manifest';
+import { FORMAT_VERSION, MANIFEST_FILE, TENSOR_ALIGNMENT } from '../format/manifest';
 import type {
   ComponentName,
   ImageTokenizerConfig,
@@ -27,7 +27,8 @@ import { MASK_KEYS, matchTensors, planTransformer } from './plan';
 import type { PlannedTensor } from './plan';
 import { writeTensor } from './writeTensor';
 
-export interface ConvertOptions {
+/** The files of a model as upstream has them, and what they do not say themselves. */
+export interface ConversionInput {
   readonly rudolph: NamedSource;
   /** The plain VQGAN. One of `vqgan` and `vqganDwt` is needed; encoding uses the plain one where there is one. */
   readonly vqgan?: NamedSource;
@@ -41,10 +42,15 @@ export interface ConvertOptions {
   readonly specialTokens?: SpecialTokenSet | { readonly label: string; readonly text: string };
   readonly metadata?: Metadata;
   readonly producer: string;
+}
+
+export interface ConversionOutput {
   readonly sink: FileSink;
   readonly onProgress?: (progress: ConvertProgress) => void;
   readonly signal?: AbortSignal;
 }
+
+export type ConvertOptions = ConversionInput & ConversionOutput;
 
 export interface ConvertProgress {
   readonly component: ComponentName;
@@ -58,17 +64,44 @@ export interface ConvertResult {
   readonly notes: readonly string[];
 }
 
+/** Files that fit together, ready to be written as a web model. */
+export interface Conversion {
+  /** The web model's name. */
+  readonly name: string;
+  readonly preset: PresetName | null;
+  /** Bytes of all its shards. */
+  readonly byteLength: number;
+  /** Sentences about what is unusual. */
+  readonly notes: readonly string[];
+  /**
+   * Reads the weights and writes shard after shard, the manifest last.
+   * @throws RudolphError `bad-checkpoint` for weights that are no numbers, or a file that ends too early; the signal's reason.
+   */
+  write(output: ConversionOutput): Promise<Manifest>;
+}
+
 /**
  * Turns upstream's checkpoints into a web model, written file by file to the sink; the manifest comes last. Everything
  * that can be checked without reading the weights is checked before the first shard is written.
  * @throws RudolphError `bad-checkpoint` or `bad-input` in one sentence.
  */
 export async function convertModel(options: ConvertOptions): Promise<ConvertResult> {
+  const conversion = await prepareConversion(options);
+  const manifest = await conversion.write(options);
+  const { preset, notes } = conversion;
+  return { manifest, notes: preset ? [`sizes of ${preset}`, ...notes] : notes };
+}
+
+/**
+ * Opens upstream's files and checks everything that can be checked without reading the weights: what is missing, surplus or
+ * of another model. Nothing is written yet.
+ * @throws RudolphError `bad-checkpoint` or `bad-input` in one sentence.
+ */
+export async function prepareConversion(options: ConversionInput): Promise<Conversion> {
   const notes: string[] = [];
   const rudolph = await openCheckpoint(options.rudolph);
   const file = options.config ? parseConfigFile(options.config.text, options.config.label) : null;
   const { sizes, preset } = chooseSizes(rudolph, options, file);
-  if (preset) notes.push(`sizes of ${preset}`);
   const plan = planTransformer(sizes);
   const keys = matchTensors(
     rudolph,
@@ -85,35 +118,46 @@ export async function convertModel(options: ConvertOptions): Promise<ConvertResu
   checkTokenizer(tokenizerBytes, sizes, options.tokenizer.label);
   const specialTokens = chooseSpecialTokens(options, sizes, file, preset);
   const image = await openImageTokenizers(options, file, sizes);
+  const planned = [...plan.before, ...plan.after, ...image.planned];
+  const name = options.metadata?.name ?? (preset ? `RUDOLPH ${preset}` : 'RUDOLPH');
 
-  const writing = new ModelWriter(options, [...plan.before, ...plan.after, ...image.planned]);
-  await writing.component('tokenizer', async (writer) => {
-    await writer.begin('bpe.model', 'u8', [tokenizerBytes.length]);
-    await writer.append(tokenizerBytes);
-  });
-  await writing.component('transformer', async (writer) => {
-    await writing.tensors(writer, plan.before, rudolph, keys);
-    await writeMasks(writer, masks, sequenceLength(sizes));
-    await writing.tensors(writer, plan.after, rudolph, keys);
-  });
-  for (const { name, planned, checkpoint, keys: from } of image.components) {
-    await writing.component(name, (writer) => writing.tensors(writer, planned, checkpoint, from));
-  }
-  const manifest: Manifest = {
-    formatVersion: FORMAT_VERSION,
-    name: preset ? `RUDOLPH ${preset}` : 'RUDOLPH',
-    ...options.metadata,
-    config,
-    specialTokens,
-    imageTokenizer: image.config,
-    components: writing.components,
-    tensors: writing.index,
-    producer: options.producer,
+  const write = async (output: ConversionOutput): Promise<Manifest> => {
+    const writing = new ModelWriter(output, planned);
+    await writing.component('tokenizer', async (writer) => {
+      await writer.begin('bpe.model', 'u8', [tokenizerBytes.length]);
+      await writer.append(tokenizerBytes);
+    });
+    await writing.component('transformer', async (writer) => {
+      await writing.tensors(writer, plan.before, rudolph, keys);
+      await writeMasks(writer, masks, sequenceLength(sizes));
+      await writing.tensors(writer, plan.after, rudolph, keys);
+    });
+    for (const { name: part, planned: tensors, checkpoint, keys: from } of image.components) {
+      await writing.component(part, (writer) => writing.tensors(writer, tensors, checkpoint, from));
+    }
+    const manifest: Manifest = {
+      formatVersion: FORMAT_VERSION,
+      name,
+      ...options.metadata,
+      config,
+      specialTokens,
+      imageTokenizer: image.config,
+      components: writing.components,
+      tensors: writing.index,
+      producer: options.producer,
+    };
+    const text = `${JSON.stringify(manifest)}\n`;
+    parseManifest(text, MANIFEST_FILE); // what the reader would refuse is not written
+    await output.sink.write(MANIFEST_FILE, new TextEncoder().encode(text));
+    return manifest;
   };
-  const text = `${JSON.stringify(manifest)}\n`;
-  parseManifest(text, MANIFEST_FILE); // what the reader would refuse is not written
-  await options.sink.write(MANIFEST_FILE, new TextEncoder().encode(text));
-  return { manifest, notes };
+  const sums = [
+    tokenizerBytes.length,
+    ...planned.map(({ dtype, shape }) => tensorByteLength(dtype, shape)),
+    ...Object.values(masks.bitsets ?? {}).map(({ byteLength }) => byteLength),
+  ];
+  const byteLength = sums.reduce((sum, bytes) => sum + Math.ceil(bytes / TENSOR_ALIGNMENT) * TENSOR_ALIGNMENT, 0);
+  return { name, preset, byteLength, notes, write };
 }
 
 const MASK_NAMES: ReadonlySet<string> = new Set(Object.values(MASK_KEYS));
@@ -126,7 +170,7 @@ export function transformerKey(key: string): string | null {
 
 function chooseSizes(
   checkpoint: Checkpoint,
-  { preset, specialTokens }: Pick<ConvertOptions, 'preset' | 'specialTokens'>,
+  { preset, specialTokens }: Pick<ConversionInput, 'preset' | 'specialTokens'>,
   file: ConfigFile | null,
 ): { sizes: ModelSizes; preset: PresetName | null } {
   if (file) return { sizes: file.model, preset: null };
@@ -157,13 +201,13 @@ function chooseSizes(
     'bad-checkpoint',
     layers === 0
       ? `${checkpoint.label} is no RUDOLPH: it has no transformer.layers.* (its tensors: ${[...checkpoint.tensors.keys()].slice(0, 3).join(', ')} …)`
-      : `${checkpoint.label} (${layers} layers, text embeddings [${found.get('text_embeddings.weight') ?? '?'}]) has the shapes of no preset; give its sizes with --config`,
+      : `${checkpoint.label} (${layers} layers, text embeddings [${found.get('text_embeddings.weight') ?? '?'}]) has the shapes of no preset; give its sizes in a config file (--config)`,
     { layers },
   );
 }
 
 function chooseSpecialTokens(
-  options: ConvertOptions,
+  options: ConversionInput,
   sizes: ModelSizes,
   file: ConfigFile | null,
   preset: PresetName | null,
@@ -213,7 +257,7 @@ interface ImageTokenizers {
 }
 
 async function openImageTokenizers(
-  options: ConvertOptions,
+  options: ConversionInput,
   file: ConfigFile | null,
   sizes: ModelSizes,
 ): Promise<ImageTokenizers> {
@@ -264,11 +308,11 @@ async function writeMasks(writer: ShardWriter, masks: FoundMasks, length: number
 class ModelWriter {
   readonly components: Partial<Record<ComponentName, { byteLength: number; shards: readonly ShardEntry[] }>> = {};
   readonly index: TensorEntry[] = [];
-  readonly #options: ConvertOptions;
+  readonly #options: ConversionOutput;
   readonly #totalBytes: number;
   #writtenBytes = 0;
 
-  constructor(options: ConvertOptions, planned: readonly PlannedTensor[]) {
+  constructor(options: ConversionOutput, planned: readonly PlannedTensor[]) {
     this.#options = options;
     this.#totalBytes = planned.reduce((sum, { dtype, shape }) => sum + tensorByteLength(dtype, shape), 0);
   }

@@ -7,6 +7,7 @@ export interface Chips {
   readonly root: HTMLElement;
   /** What is in the list, and what was typed but not added yet. */
   values(): string[];
+  set(values: readonly string[]): void;
 }
 
 /** @param id of the field that adds; Enter, commas and semicolons separate, and new lines in what is pasted. */
@@ -86,6 +87,10 @@ export function createChips(id: string, initial: readonly string[]): Chips {
     values: () => {
       addTyped();
       return [...chips.keys()];
+    },
+    set: (values) => {
+      for (const name of chips.keys()) takeAway(name);
+      for (const name of values) add(name);
     },
   };
 }

@@ -1,4 +1,5 @@
-import { fit } from './controls';
+import type { Ranking } from '../index';
+import { fit, showAgain } from './controls';
 import { element } from './dom';
 import { DrawSettings } from './drawSettings';
 import { PROMPTS } from './examples';
@@ -6,7 +7,9 @@ import { headlineOf, isAbort, LocalError } from './explain';
 import { say, t } from './language';
 import type { Page } from './page';
 import { createExamples } from './panel';
-import { addRun, Run, type RunRequest } from './run';
+import { type HistoryEntry, pixelsOf, storedDrawing } from './history';
+import type { Fields } from './link';
+import { addRun, type Drawn, Run, type StartDrawing } from './run';
 import type { Strings } from './strings';
 
 const MOST_EXAMPLES = 8;
@@ -31,7 +34,7 @@ export function createComposer(
   request: (
     prompt: string,
     options: ReturnType<DrawSettings['read']> & { readonly count: number; readonly keep?: number },
-  ) => RunRequest['start'],
+  ) => StartDrawing,
 ): Composer {
   const prompt = element('textarea', {
     id: `${task}-prompt`,
@@ -74,6 +77,44 @@ export function createComposer(
     prompt.scrollIntoView({ block: 'nearest', behavior: 'smooth' });
   };
 
+  /** @param fields the form, with the seed in use */
+  const createRun = (fields: Fields, count: number, keep: number | null): Run => {
+    const text = fields['prompt'] ?? '';
+    const seed = Number(fields['seed']);
+    const reuse = (): void => {
+      settings.sampling.setSeed(seed);
+      suggest(text);
+    };
+    const link = page.links.address(task, fields);
+    return new Run({ prompt: text, count, keep, seed, link, fromPicture: task === 'inpaint', reuse }, page);
+  };
+
+  /** Runs on the screen that are in the history, by id. */
+  const shown = new Map<string, Run>();
+  const remember = async (fields: Fields, { images, codebooks, ranking }: Drawn, run: Run): Promise<void> => {
+    const title = fields['prompt'] ?? '';
+    const pictures = await Promise.all(images.map((image, k) => storedDrawing(image, codebooks[k]!, title)));
+    shown.set(page.history.add({ task, title, fields, pictures, result: ranking ?? null }), run);
+  };
+  const restore = async ({ id, fields, pictures, result }: HistoryEntry): Promise<void> => {
+    page.tabs.open(task);
+    page.links.fill(task, fields);
+    let run = shown.get(id);
+    if (!run?.root.isConnected) {
+      const images = await Promise.all(pictures.map(pixelsOf));
+      run = createRun(fields, images.length, null);
+      addRun(runs, run);
+      run.restore({
+        images,
+        codebooks: pictures.map(({ codes }) => codes ?? []),
+        ...(result ? { ranking: result as Ranking } : {}),
+      });
+      shown.set(id, run);
+    }
+    showAgain(run.root);
+  };
+  page.history.onOpen(task, restore);
+
   const draw = async (): Promise<void> => {
     const text = prompt.value.replace(/\s+/g, ' ').trim();
     try {
@@ -85,19 +126,15 @@ export function createComposer(
       const { count, keep } = settings.count;
       const start = request(text, { ...options, count, ...(keep === null ? {} : { keep }) });
       showProblem(null);
-      const { seed } = options;
-      const reuse = (): void => {
-        settings.sampling.setSeed(seed);
-        suggest(text);
-      };
-      const run = new Run({ prompt: text, count, keep, seed, start, reuse }, page);
+      const fields = { ...page.links.of(task), seed: String(options.seed) };
+      const run = createRun(fields, count, keep);
       const controller = new AbortController();
       showRunning(controller);
       addRun(runs, run);
-      const error = await run.draw(page.model.ready(controller.signal), controller.signal);
-      if (!error) return;
-      page.model.noteFailure(error);
-      if (!run.root.isConnected && !isAbort(error)) showProblem(error);
+      const end = await run.draw(page.model.ready(controller.signal), start, controller.signal);
+      if ('drawn' in end) return void remember(fields, end.drawn, run).catch(() => undefined);
+      page.model.noteFailure(end.error);
+      if (!run.root.isConnected && !isAbort(end.error)) showProblem(end.error);
     } catch (error) {
       showProblem(error);
     } finally {

@@ -20,20 +20,19 @@ export function iconButton(mark: IconName, label: () => string, pressed: () => v
 }
 
 /** Copies a text, and says so for a moment. */
-export function copyButton(text: string): HTMLButtonElement {
+export function copyButton(
+  text: string,
+  mark: IconName = 'copy',
+  name: () => string = () => t().copy,
+): HTMLButtonElement {
   const label = element('span');
-  const button = element(
-    'button',
-    { type: 'button', className: 'quiet' },
-    icon('copy'),
-    say(label, () => t().copy),
-  );
+  const button = element('button', { type: 'button', className: 'quiet' }, icon(mark), say(label, name));
   let back: ReturnType<typeof setTimeout> | undefined;
   const tell = (what: 'copied' | 'copyFailed'): void => {
     say(label, () => t()[what]);
     announce(t()[what]);
     clearTimeout(back);
-    back = setTimeout(() => say(label, () => t().copy), 2000);
+    back = setTimeout(() => say(label, name), 2000);
   };
   button.addEventListener('click', () => {
     // Not there where the page is not secure.
@@ -44,6 +43,38 @@ export function copyButton(text: string): HTMLButtonElement {
     );
   });
   return button;
+}
+
+/** Copies the address that fills in a form; what it leaves out is told to who points at it. */
+export function linkButton(address: string, withPicture: boolean): HTMLButtonElement {
+  const button = copyButton(address, 'link', () => t().copyLink);
+  return say(button, () => (withPicture ? t().copyLinkPicture : t().copyLinkHint), 'title');
+}
+
+/** A button that asks once more before it acts: what it does cannot be undone. */
+export function confirmButton(mark: IconName, label: () => string, act: () => void): HTMLButtonElement {
+  const text = element('span');
+  const button = element('button', { type: 'button', className: 'quiet' }, icon(mark), say(text, label));
+  let sure = false;
+  const ask = (next: boolean): void => {
+    sure = next;
+    button.classList.toggle('sure', sure);
+    say(text, sure ? () => t().sure : label);
+  };
+  button.addEventListener('click', () => {
+    if (sure) act();
+    else announce(t().sure);
+    ask(!sure);
+  });
+  button.addEventListener('blur', () => ask(false));
+  return button;
+}
+
+/** Brings what was asked for from elsewhere into sight, and the focus with it. */
+export function showAgain(block: HTMLElement): void {
+  block.tabIndex = -1;
+  block.focus({ preventScroll: true });
+  block.scrollIntoView({ block: 'start', behavior: 'smooth' });
 }
 
 /** Saves a picture as PNG. */

@@ -95,6 +95,12 @@ export class Easel {
     return Math.ceil(RESOLUTION / this.#mask.side);
   }
 
+  /** Takes over a whole mask, of whatever side. */
+  setMask(mask: TokenMask): void {
+    this.#mask = mask.resized(this.#mask.side);
+    this.#paint();
+  }
+
   /** Another model has other tokens: the mask is carried over to them. */
   setSide(side: number): void {
     if (side === this.#mask.side) return;

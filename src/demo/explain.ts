@@ -94,6 +94,10 @@ export function noticeText({ code, message, details }: Notice): string {
       return strings.storageFailed;
     case 'shard-damaged':
       return strings.storedDamaged;
+    case 'no-preview':
+      return strings.noPreview;
+    case 'converted':
+      return strings.converted(message.replace(/\.$/, ''));
     default:
       return message;
   }

@@ -1,8 +1,12 @@
 import type { NoticeEvent, Rudolph } from '../index';
+import { linkButton, showAgain } from './controls';
 import { announce, createBar, element, setBar } from './dom';
 import { errorBlock, isAbort, addNotice } from './explain';
+import { revive, storedPicture } from './history';
 import { say, t } from './language';
+import type { Fields } from './link';
 import type { Page } from './page';
+import type { PagePicture } from './pictures';
 import type { Strings } from './strings';
 import type { TaskId } from './tabs';
 
@@ -41,6 +45,13 @@ interface Words {
   readonly again?: (strings: Strings) => string;
 }
 
+/** What is kept in the history of a job's results. */
+interface Memory<Result> {
+  /** What the job looks at, if anything. */
+  readonly picture: () => PagePicture | null;
+  readonly title: (result: Result, fields: Fields) => string;
+}
+
 /** A button that starts and stops one kind of work, and the place of its progress and results. */
 export class Job<Result> {
   readonly button: HTMLButtonElement;
@@ -49,6 +60,7 @@ export class Job<Result> {
   readonly #task: TaskId;
   readonly #prepare: () => Work<Result>;
   readonly #words: Words;
+  #memory: Memory<Result> | null = null;
   #running: AbortController | null = null;
 
   /** @param prepare reads the form; may throw a LocalError. */
@@ -64,6 +76,23 @@ export class Job<Result> {
       else void this.run();
     });
     this.#showButton();
+  }
+
+  /** Keeps results in the history, with a link to each, and shows them again from there. */
+  remember(memory: Memory<Result>): void {
+    this.#memory = memory;
+    const { history, links, pictures, tabs } = this.#page;
+    history.onOpen(this.#task, async (entry) => {
+      const [stored] = entry.pictures;
+      const picture = stored ? await revive(stored) : null;
+      if (picture) pictures.choose(picture);
+      tabs.open(this.#task);
+      links.fill(this.#task, entry.fields);
+      this.clear();
+      this.#show(new JobView(this.output), this.#prepare(), entry.result as Result, entry.fields);
+      this.#showButton();
+      showAgain(this.output);
+    });
   }
 
   get running(): boolean {
@@ -98,7 +127,9 @@ export class Job<Result> {
     const controller = new AbortController();
     this.#running = controller;
     const { signal } = controller;
-    const { model, tabs } = this.#page;
+    const { model, tabs, links } = this.#page;
+    const picture = this.#memory?.picture() ?? null;
+    let fields = links.of(this.#task);
     const view = new JobView(this.output);
     this.#showButton();
     tabs.setBusy(this.#task, this, true);
@@ -110,7 +141,11 @@ export class Job<Result> {
       const task = work.start(rudolph, signal);
       for await (const event of task) view.tell(event);
       const result = await task;
-      view.finish(work.show(result));
+      // The one that was used where the form leaves it open.
+      const { seed } = result as { seed?: number };
+      if (seed !== undefined) fields = { ...fields, seed: String(seed) };
+      this.#show(view, work, result, fields);
+      void this.#keep(result, fields, picture).catch(() => undefined);
       announce(work.tell(result));
     } catch (error) {
       if (this.#running !== controller) return; // something else has taken the place
@@ -124,6 +159,20 @@ export class Job<Result> {
         this.#showButton();
       }
     }
+  }
+
+  #show(view: JobView, work: Work<Result>, result: Result, fields: Fields): void {
+    const results = work.show(result);
+    if (!this.#memory) return view.finish(results);
+    const link = linkButton(this.#page.links.address(this.#task, fields), this.#memory.picture() !== null);
+    view.finish([...results, element('div', { className: 'output-foot' }, link)]);
+  }
+
+  async #keep(result: Result, fields: Fields, picture: PagePicture | null): Promise<void> {
+    if (!this.#memory) return;
+    const title = this.#memory.title(result, fields) || t().emptyText;
+    const pictures = picture ? [await storedPicture(picture)] : [];
+    this.#page.history.add({ task: this.#task, title, fields, pictures, result });
   }
 
   #showButton(): void {

@@ -82,6 +82,19 @@ export function bytesText(bytes: number): string {
   return `${numberText(value, digits)}\u00a0${UNITS[language][unit]!}`;
 }
 
+/** "25 нояб., 03:10": the year where it is another one. */
+export function dateText(milliseconds: number): string {
+  const date = new Date(milliseconds);
+  const year = date.getFullYear() === new Date().getFullYear() ? {} : ({ year: 'numeric' } as const);
+  return new Intl.DateTimeFormat(language, {
+    ...year,
+    day: 'numeric',
+    month: 'short',
+    hour: '2-digit',
+    minute: '2-digit',
+  }).format(date);
+}
+
 /** A number with as few digits as it needs. */
 export function shortNumber(value: number): string {
   return new Intl.NumberFormat(language).format(value);

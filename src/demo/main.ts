@@ -1,9 +1,13 @@
 import { startAbout } from './about';
 import { fit } from './controls';
 import { byId } from './dom';
+import { loadFont } from './font';
+import { History } from './history';
+import { startHistory } from './historyPanel';
 import { startLanguage } from './language';
+import { Links } from './link';
 import { Model } from './model';
-import { keepPage } from './offline';
+import { startModels } from './models';
 import type { Page } from './page';
 import { Pictures } from './pictures';
 import { acceptPictures } from './slot';
@@ -17,7 +21,9 @@ import { startDraw } from './tasks/draw';
 import { startInpaint } from './tasks/inpaint';
 import { startRank } from './tasks/rank';
 import { startRead } from './tasks/read';
+import { keepPage } from './update';
 
+loadFont();
 startLanguage(document.querySelectorAll<HTMLButtonElement>('[data-language]'));
 
 /** `?model=URL` opens another web model, relative to the page. */
@@ -25,10 +31,13 @@ const asked = new URLSearchParams(location.search).get('model');
 const model = new Model(asked ?? `${import.meta.env.BASE_URL}models/embedded/rudolph.json`);
 const pictures = new Pictures(model);
 const tabs = new Tabs();
+const links = new Links(tabs);
 const page: Page = {
   model,
   pictures,
   tabs,
+  links,
+  history: new History(),
   drawText: (prompt) => drawing.suggest(prompt),
   describe: (picture) => captioning.describe(picture),
   redraw: (picture) => inpainting.redraw(picture),
@@ -45,6 +54,9 @@ startRead(page);
 startClassify(page);
 const ranking = startRank(page);
 startContinue(page);
+startHistory(page);
+startModels(model);
+links.start();
 
 /** Pictures from anywhere: the open task takes the first, a comparison of pictures all, or else it is described. */
 acceptPictures(async (files) => {
@@ -68,4 +80,4 @@ addEventListener('resize', () => {
 
 void pictures.loadExamples();
 model.load();
-keepPage();
+keepPage(page, () => links.keep());

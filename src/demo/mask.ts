@@ -28,6 +28,26 @@ export class TokenMask {
     return Array.from(this.#anew);
   }
 
+  /** Side and cells as text: "16.ffff…", four cells a digit. */
+  get text(): string {
+    const digits = Array.from({ length: Math.ceil(this.#anew.length / 4) }, (_, k) =>
+      [0, 1, 2, 3].reduce((digit, bit) => digit * 2 + (this.#anew[4 * k + bit] ?? 0), 0).toString(16),
+    );
+    return `${this.side}.${digits.join('')}`;
+  }
+
+  /** The mask of such a text, or null where it is none. */
+  static parse(text: string): TokenMask | null {
+    const [, sideText = '', digits = ''] = /^(\d{1,2})\.([0-9a-f]+)$/.exec(text) ?? [];
+    const side = Number(sideText);
+    if (side === 0 || digits.length !== Math.ceil((side * side) / 4)) return null;
+    const mask = new TokenMask(side);
+    mask.#anew.forEach((_, k) => {
+      mask.#anew[k] = (Number.parseInt(digits[k >> 2]!, 16) >> (3 - (k & 3))) & 1;
+    });
+    return mask;
+  }
+
   has({ row, column }: Cell): boolean {
     return this.#inside(row, column) && this.#anew[row * this.side + column] === 1;
   }

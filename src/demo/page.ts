@@ -1,3 +1,5 @@
+import type { History } from './history';
+import type { Links } from './link';
 import type { Model } from './model';
 import type { PagePicture, Pictures } from './pictures';
 import type { Tabs } from './tabs';
@@ -7,6 +9,8 @@ export interface Page {
   readonly model: Model;
   readonly pictures: Pictures;
   readonly tabs: Tabs;
+  readonly links: Links;
+  readonly history: History;
   /** Puts a text where pictures are drawn from. */
   readonly drawText: (prompt: string) => void;
   readonly describe: (picture: PagePicture) => void;

@@ -1,6 +1,6 @@
-import type { Rudolph, Task, TextToImageEvent, TextToImageResult } from '../index';
+import type { Ranking, RgbaImage, Rudolph, Task, TextToImageEvent, TextToImageResult } from '../index';
 import { Card } from './card';
-import { iconButton } from './controls';
+import { iconButton, linkButton } from './controls';
 import { announce, element } from './dom';
 import { errorBlock, isAbort, addNotice } from './explain';
 import { icon } from './icons';
@@ -23,9 +23,22 @@ export interface RunRequest {
   /** Only the best of them are kept. */
   readonly keep: number | null;
   readonly seed: number;
-  readonly start: (rudolph: Rudolph, signal: AbortSignal) => Task<TextToImageEvent, TextToImageResult>;
+  /** The address that fills the form in as it was. */
+  readonly link: string;
+  /** Whether it begins with a picture, which no address holds. */
+  readonly fromPicture: boolean;
   /** Puts prompt and seed back into the form. */
   readonly reuse: () => void;
+}
+
+/** Begins to draw. */
+export type StartDrawing = (rudolph: Rudolph, signal: AbortSignal) => Task<TextToImageEvent, TextToImageResult>;
+
+/** What came of a run. */
+export interface Drawn {
+  readonly images: readonly RgbaImage[];
+  readonly codebooks: readonly (readonly number[])[];
+  readonly ranking?: Ranking;
 }
 
 /** Shows a run before the others. */
@@ -43,7 +56,10 @@ export class Run {
   readonly #gallery = element('ul', { className: 'gallery' });
   readonly #facts = element('p', { className: 'run-facts' });
   readonly #notes = element('div', { className: 'run-notes' });
+  readonly #speed = say(element('span', { className: 'speed' }), () => '');
   readonly #started = performance.now();
+  /** Tokens that there were when the first count came, and when that was. */
+  #counted: { readonly tokens: number; readonly at: number } | null = null;
   /** Whether the best candidates are chosen. */
   #chosen = false;
 
@@ -52,7 +68,7 @@ export class Run {
     this.#request = request;
     this.#page = page;
     this.#cards = Array.from({ length: count }, (_, k) => new Card(k + 1, prompt, page));
-    this.#facts.append(this.#seedButton());
+    this.#facts.append(this.#speed, this.#seedButton());
     this.#showCards();
     const remove = iconButton(
       'close',
@@ -71,8 +87,22 @@ export class Run {
     this.root.dataset['state'] = 'running';
   }
 
-  /** Draws; ends when the pictures are there, the signal stops it or an error is on the screen. @returns the error, if any. */
-  async draw(ready: Promise<Rudolph>, signal: AbortSignal): Promise<unknown> {
+  /** Shows what was drawn before. */
+  restore(drawn: Drawn): void {
+    this.#complete(drawn);
+    this.#succeed();
+    this.#page.pictures.add(this.#cards.flatMap(({ picture }) => picture ?? []));
+  }
+
+  /**
+   * Draws; ends when the pictures are there, the signal stops it or an error is on the screen. @returns what was drawn, or the
+   * error.
+   */
+  async draw(
+    ready: Promise<Rudolph>,
+    start: StartDrawing,
+    signal: AbortSignal,
+  ): Promise<{ readonly drawn: Drawn } | { readonly error: unknown }> {
     announce(t().announceStart(this.#cards.length));
     let loaded = false;
     try {
@@ -80,17 +110,18 @@ export class Run {
       const rudolph = await ready;
       loaded = true;
       this.#progress((strings) => strings.waitingForTurn, null);
-      const task = this.#request.start(rudolph, signal);
+      const task = start(rudolph, signal);
       for await (const event of task) this.#tell(event);
-      const result = await task;
+      const drawn = await task;
       this.#keepBest();
-      result.images.forEach((image, k) => this.#finish(k, image));
-      const { ranking, codebooks } = result;
-      codebooks.forEach((codes, k) =>
-        this.#cards[k]?.complete(codes, ranking ? () => rankingDetails(ranking, k) : null),
-      );
+      this.#complete(drawn);
       this.#succeed();
-      return null;
+      const seconds = (performance.now() - this.#started) / 1000;
+      this.#facts.append(
+        say(element('span', { className: 'took' }), () => t().took(numberText(seconds, seconds < 10 ? 1 : 0))),
+      );
+      announce(t().announceDrawn(this.#cards.length));
+      return { drawn };
     } catch (error) {
       const stopped = isAbort(error);
       for (const card of this.#cards) card.end(stopped ? 'stopped' : 'failed');
@@ -98,7 +129,7 @@ export class Run {
       if (stopped) announce(t().stopped);
       else if (loaded) this.#notes.append(errorBlock(error));
       else this.root.remove(); // empty frames would say nothing; the load's error is at the top of the page
-      return error;
+      return { error };
     } finally {
       this.#page.pictures.add(this.#cards.flatMap(({ picture }) => picture ?? []));
     }
@@ -117,12 +148,25 @@ export class Run {
     const part = total > 0 ? done / total : 0;
     if (stage === 'image') this.#progress((strings) => strings.lookingAtPicture, 0);
     else if (stage === 'prompt') this.#progress((strings) => strings.readingPrompt, PROMPT_SHARE * part);
-    else if (stage === 'tokens') this.#progress((strings) => strings.drawing, PROMPT_SHARE + TOKENS_SHARE * part);
-    else if (stage === 'scores') this.#progress((strings) => strings.choosing, PROMPT_SHARE + TOKENS_SHARE);
+    else if (stage === 'tokens') {
+      this.#progress((strings) => strings.drawing, PROMPT_SHARE + TOKENS_SHARE * part);
+      this.#showSpeed(done);
+    } else if (stage === 'scores') this.#progress((strings) => strings.choosing, PROMPT_SHARE + TOKENS_SHARE);
     else {
       this.#keepBest();
       this.#develop(done);
     }
+  }
+
+  /** @param tokens of all pictures, given ones included. */
+  #showSpeed(tokens: number): void {
+    const now = performance.now();
+    this.#counted ??= { tokens, at: now };
+    const seconds = (now - this.#counted.at) / 1000;
+    // Sooner it would jump.
+    if (seconds < 0.25 || tokens <= this.#counted.tokens) return;
+    const speed = (tokens - this.#counted.tokens) / seconds;
+    say(this.#speed, () => t().tokensPerSecond(numberText(speed, speed < 10 ? 1 : 0)));
   }
 
   #progress(stage: (strings: Strings) => string, part: number | null): void {
@@ -156,17 +200,19 @@ export class Run {
     this.#gallery.replaceChildren(...this.#cards.map((card) => card.root));
   }
 
-  #finish(candidate: number, image: TextToImageResult['images'][number]): void {
+  #finish(candidate: number, image: RgbaImage): void {
     this.#cards[candidate]?.finish(image, this.#request.seed);
+  }
+
+  #complete({ images, codebooks, ranking }: Drawn): void {
+    images.forEach((image, k) => this.#finish(k, image));
+    codebooks.forEach((codes, k) => this.#cards[k]?.complete(codes, ranking ? () => rankingDetails(ranking, k) : null));
   }
 
   #succeed(): void {
     this.root.dataset['state'] = 'done';
-    const seconds = (performance.now() - this.#started) / 1000;
-    this.#facts.append(
-      say(element('span', { className: 'took' }), () => t().took(numberText(seconds, seconds < 10 ? 1 : 0))),
-    );
-    announce(t().announceDrawn(this.#cards.length));
+    const { link, fromPicture } = this.#request;
+    this.#gallery.after(element('div', { className: 'run-foot' }, linkButton(link, fromPicture)));
   }
 
   #seedButton(): HTMLElement {

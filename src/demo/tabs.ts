@@ -24,6 +24,8 @@ export class Tabs {
   readonly #opened = new Map<TaskId, () => void>();
   /** Who works behind each tab: a panel may hold several. */
   readonly #workers = new Map<TaskId, Set<object>>();
+  /** Who waits for all work to end. */
+  readonly #waiting: (() => void)[] = [];
   #current: TaskId = 'draw';
   /** Whether arrow keys made the newest entry of the history: the next arrow replaces it. */
   #byArrow = false;
@@ -84,6 +86,16 @@ export class Tabs {
     if (row.getBoundingClientRect().top < 0) row.scrollIntoView();
   }
 
+  /** Whether any task works. */
+  get busy(): boolean {
+    return [...this.#workers.values()].some((workers) => workers.size > 0);
+  }
+
+  /** Ends when no task works. */
+  async idle(): Promise<void> {
+    if (this.busy) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
   /** Marks a task that works, also while another panel is open. */
   setBusy(id: TaskId, worker: object, busy: boolean): void {
     const workers = this.#workers.get(id) ?? new Set();
@@ -91,6 +103,7 @@ export class Tabs {
     if (busy) workers.add(worker);
     else workers.delete(worker);
     this.#tabs.get(id)!.tab.toggleAttribute('data-busy', workers.size > 0);
+    if (!this.busy) for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   #show(id: TaskId): void {
@@ -120,6 +133,12 @@ export class Tabs {
   }
 }
 
+/** What a task is called, in the page's language. */
+export function taskLabel(task: TaskId): string {
+  return LABELS[task](t());
+}
+
 function fromAddress(): TaskId | undefined {
-  return TASKS.find((id) => `#${id}` === location.hash);
+  // A link may go on with what to fill in: see link.ts.
+  return TASKS.find((id) => id === location.hash.slice(1).split('?')[0]);
 }

@@ -1,21 +1,8 @@
 import { RudolphError } from '../errors';
 import { KernelCache } from './kernel';
+import type { AdapterDescription, VariantChoice, Variants } from './variants';
 
-/** What is known about the adapter, for the status line and for bug reports. */
-export interface AdapterDescription {
-  readonly vendor: string;
-  readonly architecture: string;
-  readonly device: string;
-  readonly description: string;
-  /** A software adapter (SwiftShader, llvmpipe, WARP): correct, but tens to hundreds of times slower than a GPU. */
-  readonly software: boolean;
-}
-
-/** Which optional kernel variants are in use; all off is the base path, which needs no optional feature. */
-export interface Variants {
-  /** Weights are read as native `f16` (needs `shader-f16`); arithmetic stays f32. */
-  readonly f16: boolean;
-}
+export type { AdapterDescription, Variants };
 
 export interface Gpu {
   readonly device: GPUDevice;
@@ -27,8 +14,8 @@ export interface Gpu {
 }
 
 export interface GpuOptions {
-  /** `auto` (default): every variant that the device can do. `base`: none, on a device without features. Or a choice. */
-  readonly variants?: 'auto' | 'base' | Partial<Variants>;
+  /** `auto` by default. */
+  readonly variants?: VariantChoice;
   readonly powerPreference?: GPUPowerPreference;
 }
 

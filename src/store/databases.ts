@@ -1,10 +1,15 @@
-import { createStore, del, entries, get, keys, set, type UseStore } from 'idb-keyval';
+import { createStore, del, entries, get, keys, promisifyRequest, set, type UseStore } from 'idb-keyval';
 import type { Manifest } from '../format/manifest';
+
+/** Where a stored model came from: an address, or somebody's own files, converted already or not. */
+export type ModelOrigin = 'url' | 'folder' | 'checkpoint';
 
 /** What is remembered of a model: its manifest as text, and when it was last opened. */
 export interface StoredManifest {
   readonly text: string;
   readonly openedAt: number; // milliseconds since 1970
+  /** Absent in what earlier versions stored: an address. */
+  readonly origin?: ModelOrigin;
 }
 
 /**
@@ -14,7 +19,7 @@ export interface StoredManifest {
 export interface Databases {
   /** ArrayBuffers by SHA-256. */
   readonly shards: UseStore;
-  /** `StoredManifest` by the manifest's URL. */
+  /** `StoredManifest` by the manifest's URL; beside these, lists of the shards of models that are being stored (`Intake`). */
   readonly manifests: UseStore;
 }
 
@@ -39,6 +44,10 @@ export const removeShard = (databases: Databases, sha256: string): Promise<void>
 export const shardKeys = async (databases: Databases): Promise<Set<string>> =>
   new Set(await keys<string>(databases.shards));
 
+/** Whether a shard is there, without reading it. */
+export const hasShard = async (databases: Databases, sha256: string): Promise<boolean> =>
+  databases.shards('readonly', async (store) => (await promisifyRequest(store.count(sha256))) > 0);
+
 export const readManifest = (databases: Databases, url: string): Promise<StoredManifest | undefined> =>
   get<StoredManifest>(url, databases.manifests);
 export const writeManifest = (databases: Databases, url: string, manifest: StoredManifest): Promise<void> =>
@@ -52,7 +61,7 @@ export function allShards(manifest: Manifest): { readonly sha256: string; readon
   return Object.values(manifest.components).flatMap((component) => component?.shards ?? []);
 }
 
-/** Removes those of some shards that no stored manifest names, be it of a version that this library cannot read. */
+/** Removes those of some shards that no stored manifest or list names, be it of a version that this library cannot read. */
 export async function removeUnused(databases: Databases, shards: readonly string[]): Promise<void> {
   const texts = (await manifestEntries(databases)).map(([, { text }]) => text);
   const unused = shards.filter((sha256) => !texts.some((text) => text.includes(sha256)));

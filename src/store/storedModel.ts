@@ -5,6 +5,8 @@ import { sha256 } from '../format/sha256';
 import type { Notice } from '../notice';
 import { type Databases, isQuotaError, readShard, removeShard, writeShard } from './databases';
 import { downloadFile } from './download';
+import { isLocal } from './localModel';
+import { webLocks } from './locks';
 
 /** How far the shards of the expected components have come. */
 export interface DownloadProgress {
@@ -25,7 +27,7 @@ export interface StoredModelOptions {
 /** Shards fetched ahead of the one that is asked for: keeps the connection busy while the GPU takes what is here. */
 const READ_AHEAD = 2;
 
-/** A model on a host with IndexedDB before it. */
+/** A model on a host with IndexedDB before it, or (`local:…`) in IndexedDB alone. */
 export class StoredModel implements ModelSource {
   readonly manifest: Manifest;
   readonly #url: string;
@@ -88,7 +90,8 @@ export class StoredModel implements ModelSource {
     signal?.throwIfAborted();
     const stored = await this.#stored(entry);
     if (stored) return stored;
-    const locks = typeof navigator === 'undefined' ? undefined : navigator.locks;
+    if (isLocal(this.#url)) throw this.#lost(entry);
+    const locks = webLocks();
     if (!locks || !this.#keeps) return this.#download(entry, signal);
     return (await locks.request(`rudolph-shard-${entry.sha256}`, signal ? { signal } : {}, async () => {
       return (await this.#stored(entry)) ?? (await this.#download(entry, signal));
@@ -115,6 +118,7 @@ export class StoredModel implements ModelSource {
       return bytes;
     }
     await removeShard(this.#databases, entry.sha256).catch(() => undefined);
+    if (isLocal(this.#url)) throw this.#lost(entry, 'damaged in');
     this.#options.onNotice?.({
       code: 'shard-damaged',
       message: `${this.#label(entry)} was damaged in this browser's storage; it is fetched again`,
@@ -173,6 +177,15 @@ export class StoredModel implements ModelSource {
       message: `this browser keeps no more of the model: ${why}. It runs all the same, but has to be fetched again next time`,
       details: full ? {} : { reason },
     });
+  }
+
+  /** A model of somebody's own files has no host: they have to be opened again, which stores only what is missing. */
+  #lost(entry: ShardEntry, how = 'no longer in'): RudolphError {
+    return new RudolphError(
+      'bad-model',
+      `${this.#label(entry)} of ${this.manifest.name} is ${how} this browser's storage; open the model's files again`,
+      { url: this.#url, file: entry.file },
+    );
   }
 
   #label(entry: ShardEntry): string {

@@ -3,12 +3,15 @@ import {
   allShards,
   type Databases,
   manifestEntries,
+  type ModelOrigin,
   openDatabases,
   readManifest,
   removeManifest,
   removeUnused,
   shardKeys,
 } from './databases';
+import { sweep } from './localModel';
+import { exclusively } from './locks';
 import { manifestUrl } from './openModel';
 
 /** A model that this browser keeps, whole or in part. */
@@ -20,14 +23,16 @@ export interface StoredModelInfo {
   readonly storedBytes: number;
   /** When it was last opened. */
   readonly savedAt: Date;
+  readonly source: ModelOrigin;
 }
 
 /** The models in this browser's storage, the last opened first. */
 export async function listModels(databases: Databases | null = openDatabases()): Promise<StoredModelInfo[]> {
   if (!databases) return [];
+  await sweep(databases);
   const [manifests, here] = await Promise.all([readable(databases), shardKeys(databases)]);
   return manifests
-    .map(({ url, manifest, openedAt }) => {
+    .map(({ url, manifest, openedAt, source }) => {
       const shards = allShards(manifest);
       const sum = (list: typeof shards) => list.reduce((total, shard) => total + shard.byteLength, 0);
       return {
@@ -36,6 +41,7 @@ export async function listModels(databases: Databases | null = openDatabases()):
         byteLength: sum(shards),
         storedBytes: sum(shards.filter((shard) => here.has(shard.sha256))),
         savedAt: openedAt,
+        source,
       };
     })
     .sort((a, b) => b.savedAt.getTime() - a.savedAt.getTime());
@@ -46,14 +52,18 @@ export async function deleteModel(url: string, databases: Databases | null = ope
   if (!databases) return;
   const address = manifestUrl(url, typeof location === 'undefined' ? undefined : location.href);
   const stored = await readManifest(databases, address);
-  await removeManifest(databases, address);
-  await removeUnused(databases, stored?.text.match(/\b[0-9a-f]{64}\b/g) ?? []);
+  await exclusively(async () => {
+    await removeManifest(databases, address);
+    await removeUnused(databases, stored?.text.match(/\b[0-9a-f]{64}\b/g) ?? []);
+  });
 }
 
 async function readable(databases: Databases) {
-  return (await manifestEntries(databases)).flatMap(([url, { text, openedAt }]) => {
+  return (await manifestEntries(databases)).flatMap(([url, { text, openedAt, origin }]) => {
     try {
-      return [{ url, manifest: parseManifest(text, url), openedAt: new Date(openedAt) }];
+      return [
+        { url, manifest: parseManifest(text, url), openedAt: new Date(openedAt), source: origin ?? ('url' as const) },
+      ];
     } catch {
       return []; // of a version that this library cannot read
     }

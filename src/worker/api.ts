@@ -1,14 +1,24 @@
 import type { PlainError } from '../errors';
+import type { ConvertSettings, FileRole, FilesReport } from '../files/report';
 import type { ComponentName, Manifest } from '../format/manifest';
-import type { AdapterDescription, GpuOptions, Variants } from '../gpu/device';
+import type { ModelFile } from '../format/modelFile';
+import type { AdapterDescription, VariantChoice, Variants } from '../gpu/variants';
 import type { NoticeEvent, TaskName, TaskTypes } from '../tasks/types';
+
+export type { ConvertSettings, FileRole, FilesReport };
 
 /** How far a load has come. */
 export interface LoadProgress {
-  /** `manifest`: it is being fetched; `download`: weights come in and go to the GPU; `compile`: kernels are made. */
-  readonly stage: 'manifest' | 'download' | 'compile';
+  /**
+   * `manifest`: it is being fetched; `download`: weights come in (from the network or from storage) and go to the GPU; `compile`:
+   * kernels are made. Before these, where files are opened: `files`, they are recognised; then `copy`, a converted model's shards are
+   * verified and stored, or `convert`, upstream's weights are converted and stored; and `preview`, colours for live previews are
+   * computed.
+   */
+  readonly stage: 'files' | 'copy' | 'convert' | 'preview' | 'manifest' | 'download' | 'compile';
+  /** Of this stage; `compile` repeats those of `download`. */
   readonly loadedBytes: number;
-  /** 0 while the manifest is not there yet. */
+  /** 0 while it is not known. */
   readonly totalBytes: number;
   /** Whether everything so far came from this browser's storage. */
   readonly fromCache: boolean;
@@ -27,7 +37,7 @@ export interface ModelInfo extends Pick<
   Manifest,
   'name' | 'description' | 'attribution' | 'examples' | 'config' | 'specialTokens' | 'imageTokenizer' | 'producer'
 > {
-  /** The manifest's address. */
+  /** The manifest's address; `local:…` of a model that was opened from files; '' where such a model was not stored. */
   readonly url: string;
   /** Bytes of each part; a model without `imageEncoder` cannot read pictures. */
   readonly components: Readonly<Partial<Record<ComponentName, number>>>;
@@ -35,19 +45,23 @@ export interface ModelInfo extends Pick<
 
 /** A model in this browser's storage. */
 export interface StoredModel {
-  /** The manifest's address: what `deleteModel` and `Rudolph.load` take. */
+  /** What `deleteModel` and `Rudolph.load` take: the manifest's address, or `local:…` of a model that was opened from files. */
   readonly url: string;
   readonly name: string;
+  /** Where it came from: an address, a folder of a converted model, or upstream's files, converted here. */
+  readonly source: 'url' | 'folder' | 'checkpoint';
   /** Bytes of all its shards. */
   readonly byteLength: number;
   /** Bytes of those that are stored; parts that no task has needed yet are not. */
   readonly storedBytes: number;
-  /** When it was last opened from the network. */
+  /** When it was last opened. */
   readonly savedAt: Date;
 }
 
 export interface WorkerLoadOptions {
-  readonly variants?: GpuOptions['variants'];
+  readonly variants?: VariantChoice;
+  readonly convert?: ConvertSettings;
+  readonly store?: boolean;
 }
 
 /** An error is a value here: what Comlink throws loses its class on the way. */
@@ -59,7 +73,11 @@ export type LoadEvent = { readonly type: 'progress'; readonly progress: LoadProg
 /** What the worker offers over Comlink. Callbacks come as Comlink proxies. */
 export interface WorkerApi {
   /** `onEvent` is also called when a later task fetches a part that only it needs. */
-  load(url: string, options: WorkerLoadOptions, onEvent: (event: LoadEvent) => void): Promise<Reply<RudolphInfo>>;
+  load(
+    from: string | readonly ModelFile[],
+    options: WorkerLoadOptions,
+    onEvent: (event: LoadEvent) => void,
+  ): Promise<Reply<RudolphInfo>>;
   /** Queues a task; its events arrive before its reply. `id` is the caller's, for `abort`. */
   start<T extends TaskName>(
     id: number,
@@ -74,4 +92,5 @@ export interface WorkerApi {
   dispose(): Promise<void>;
   listModels(): Promise<Reply<readonly StoredModel[]>>;
   deleteModel(url: string): Promise<Reply<null>>;
+  inspectFiles(files: readonly ModelFile[], settings: ConvertSettings): Promise<Reply<FilesReport>>;
 }

@@ -1,16 +1,32 @@
 import { releaseProxy, transfer } from 'comlink';
+import { version } from '../../package.json';
 import { RudolphError, toPlain } from '../errors';
+import { inspectFiles } from '../files/openFiles';
 import type { Manifest } from '../format/manifest';
+import type { ModelFile } from '../format/modelFile';
 import { type Gpu, requestGpu } from '../gpu/device';
 import type { RgbaImage } from '../image/image';
 import type { Notice } from '../notice';
+import { openDatabases } from '../store/databases';
 import { manifestUrl, openModel } from '../store/openModel';
 import type { DownloadProgress } from '../store/storedModel';
 import { deleteModel, listModels } from '../store/storedModels';
 import { Engine } from '../tasks/engine';
 import type { TaskName, TaskTypes } from '../tasks/types';
 import { DeviceFailure } from './deviceFailure';
-import type { LoadEvent, ModelInfo, Reply, RudolphInfo, WorkerApi, WorkerLoadOptions } from './api';
+import type {
+  ConvertSettings,
+  LoadEvent,
+  LoadProgress,
+  ModelInfo,
+  Reply,
+  RudolphInfo,
+  WorkerApi,
+  WorkerLoadOptions,
+} from './api';
+import { type Opened, openOwnFiles } from './ownFiles';
+
+const PRODUCER = `rudolph-web ${version}`;
 
 interface Loaded {
   readonly gpu: Gpu;
@@ -22,6 +38,8 @@ interface Loaded {
 export class WorkerHost implements WorkerApi {
   #loaded: Loaded | null = null;
   readonly #aborts = new Map<number, AbortController>();
+  /** Ends when the load has ended, be it by cleaning up. */
+  #loading: Promise<unknown> = Promise.resolve();
   /** Ends when everything started so far has ended. */
   #queue: Promise<unknown> = Promise.resolve();
   /** Ends the load. */
@@ -30,49 +48,13 @@ export class WorkerHost implements WorkerApi {
   #onNotice: ((notice: Notice) => void) | null = null;
 
   async load(
-    url: string,
+    from: string | readonly ModelFile[],
     options: WorkerLoadOptions,
     onEvent: (event: LoadEvent) => void,
   ): Promise<Reply<RudolphInfo>> {
-    return reply(async () => {
-      if (this.#loaded)
-        throw new RudolphError('bad-input', 'this worker has a model already; load another one with Rudolph.load');
-      const { signal } = this.#closing;
-      // The adapter first: without one nothing needs to be downloaded.
-      const gpu = await requestGpu(navigator.gpu, options);
-      const failure = new DeviceFailure(gpu.device);
-      try {
-        const events = inOrder(onEvent);
-        let last: DownloadProgress = { loadedBytes: 0, totalBytes: 0, fromCache: false };
-        events.tell({ type: 'progress', progress: { stage: 'manifest', ...last } });
-        const source = await openModel(url, {
-          signal,
-          // Also when a later task fetches the image encoder.
-          onProgress: (progress) =>
-            events.tell({ type: 'progress', progress: { stage: 'download', ...(last = progress) } }),
-          onNotice: (notice) => (this.#onNotice ? this.#onNotice(notice) : events.tell({ type: 'notice', ...notice })),
-        });
-        const loading = Engine.load(gpu, source, {
-          signal,
-          onProgress: ({ loadedBytes, totalBytes }) => {
-            if (loadedBytes >= totalBytes) events.tell({ type: 'progress', progress: { stage: 'compile', ...last } });
-          },
-        });
-        const engine = await failure.race(loading);
-        failure.loaded();
-        this.#loaded = { gpu, engine, failure };
-        await events.arrived();
-        return {
-          adapter: { ...gpu.adapter },
-          // The engine's, not the ones asked for: those that failed its self-test are not used.
-          variants: { ...engine.model.gpu.variants },
-          model: describe(manifestUrl(url), source.manifest),
-        };
-      } catch (error) {
-        gpu.dispose();
-        throw error;
-      }
-    });
+    const loading = reply(() => this.#load(from, options, onEvent));
+    this.#loading = loading;
+    return loading;
   }
 
   async start<T extends TaskName>(
@@ -106,6 +88,7 @@ export class WorkerHost implements WorkerApi {
     const reason = new DOMException('the model was disposed of', 'AbortError');
     this.#closing.abort(reason);
     for (const controller of this.#aborts.values()) controller.abort(reason);
+    await this.#loading;
     await this.#queue;
     this.#loaded?.engine.dispose();
     this.#loaded?.gpu.dispose();
@@ -133,6 +116,70 @@ export class WorkerHost implements WorkerApi {
       await deleteModel(url);
       return null;
     });
+  }
+
+  inspectFiles(files: readonly ModelFile[], settings: ConvertSettings): ReturnType<WorkerApi['inspectFiles']> {
+    return reply(() => inspectFiles(files, settings, PRODUCER, openDatabases()));
+  }
+
+  async #load(
+    from: string | readonly ModelFile[],
+    options: WorkerLoadOptions,
+    onEvent: (event: LoadEvent) => void,
+  ): Promise<RudolphInfo> {
+    if (this.#loaded)
+      throw new RudolphError('bad-input', 'this worker has a model already; load another one with Rudolph.load');
+    const { signal } = this.#closing;
+    // The adapter first: without one nothing needs to be downloaded or converted.
+    const gpu = await requestGpu(navigator.gpu, options);
+    const failure = new DeviceFailure(gpu.device);
+    try {
+      const events = inOrder(onEvent);
+      let last: DownloadProgress = { loadedBytes: 0, totalBytes: 0, fromCache: false };
+      const progress = (stage: LoadProgress['stage']): void =>
+        events.tell({ type: 'progress', progress: { stage, ...last } });
+      const onNotice = (notice: Notice): void =>
+        this.#onNotice ? this.#onNotice(notice) : events.tell({ type: 'notice', ...notice });
+      const opening = {
+        signal,
+        // Also when a later task fetches the image encoder.
+        onProgress: (now: DownloadProgress) => {
+          last = now;
+          progress('download');
+        },
+        onNotice,
+      };
+      let opened: Opened;
+      if (typeof from === 'string') {
+        progress('manifest');
+        const databases = options.store === false ? { databases: null } : {};
+        opened = { source: await openModel(from, { ...opening, ...databases }), url: manifestUrl(from) };
+      } else {
+        const { convert: settings = {}, store = true } = options;
+        const tell = (event: LoadProgress): void => events.tell({ type: 'progress', progress: event });
+        opened = await openOwnFiles(from, { gpu, failure, opening, tell, settings, store, producer: PRODUCER });
+      }
+      const { source, url } = opened;
+      const loading = Engine.load(gpu, source, {
+        signal,
+        onProgress: ({ loadedBytes, totalBytes }) => {
+          if (loadedBytes >= totalBytes) progress('compile');
+        },
+      });
+      const engine = await failure.race(loading);
+      failure.loaded();
+      this.#loaded = { gpu, engine, failure };
+      await events.arrived();
+      return {
+        adapter: { ...gpu.adapter },
+        // The engine's, not the ones asked for: those that failed its self-test are not used.
+        variants: { ...engine.model.gpu.variants },
+        model: describe(url, source.manifest),
+      };
+    } catch (error) {
+      gpu.dispose();
+      throw error;
+    }
   }
 
   async #run(

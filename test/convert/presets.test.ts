@@ -109,7 +109,7 @@ describe('presets', () => {
 
   it('other shapes ask for --config', async () => {
     expect(await messageOf(convertTiny({ config: undefined }))).toBe(
-      'pytorch_model.bin (8 layers, text embeddings [432,64]) has the shapes of no preset; give its sizes with --config',
+      'pytorch_model.bin (8 layers, text embeddings [432,64]) has the shapes of no preset; give its sizes in a config file (--config)',
     );
   });
 

@@ -9,6 +9,8 @@ const DETAILS: Readonly<Record<Exclude<NoticeCode, 'untrained'>, Notice['details
   'storage-full': { neededBytes: 4.5e8, freeBytes: 2e7 },
   'storage-failed': { reason: 'out of luck' },
   'shard-damaged': { file: 'abc.bin' },
+  'no-preview': {},
+  converted: {},
 };
 
 it.each(Object.entries(DETAILS))('the notice %s is said in Russian', (code, details) => {

@@ -1,18 +1,20 @@
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { extname, join, normalize } from 'node:path';
 import { build } from 'vite';
 
-/** Nothing from anywhere else, no inline code, no eval. */
+/** What the page must get along with: nothing from anywhere else, no inline code, no eval, not even fonts. */
 const POLICY =
-  "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'none'";
+  "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'";
 
 const TYPES: Record<string, string> = {
   '.html': 'text/html; charset=utf-8',
   '.js': 'text/javascript',
   '.css': 'text/css',
   '.svg': 'image/svg+xml',
+  '.png': 'image/png',
+  '.webmanifest': 'application/manifest+json',
   '.json': 'application/json',
   '.woff2': 'font/woff2',
 };
@@ -28,6 +30,8 @@ export interface Site {
   address(model: string): string;
   /** Serves files at `models/<name>/`; replaces what was there. */
   setModel(name: string, files: ReadonlyMap<string, Uint8Array>): void;
+  /** The host has a new version of the page: the same files, but for a mark in the page's head. */
+  renew(): void;
   /** Every file of all models, or one, fails from now on. */
   fail(fault: Fault | null, file?: string): void;
   /** The models' files asked for since the last call. */
@@ -84,6 +88,14 @@ export async function serveSite(): Promise<Site> {
     home: `http://localhost:${port}/`,
     address: (model) => `http://localhost:${port}/?model=models/${model}/`,
     setModel: (name, files) => void models.set(name, files),
+    renew: () => {
+      const page = readFileSync(join(folder, 'index.html'), 'utf8');
+      writeFileSync(join(folder, 'index.html'), page.replace('<head>', '<head><meta name="renewed" content="yes" />'));
+      const worker = readFileSync(join(folder, 'sw.js'), 'utf8');
+      const renewed = worker.replace(/(url:"index.html",revision:")\w+/, '$1renewed');
+      if (renewed === worker) throw new Error('the service worker does not list index.html as expected');
+      writeFileSync(join(folder, 'sw.js'), renewed);
+    },
     fail: (what, file) => {
       fault = what;
       faulty = file;

@@ -77,6 +77,10 @@ export function startAnswer(page: Page): {
     };
   };
   const job = new Job(page, 'answer', { start: (strings) => strings.answer }, prepare);
+  job.remember({
+    picture: () => (kind.value === 'visual' ? pictures.current : null),
+    title: ({ texts }, fields) => `${fields['question'] ?? ''} ${texts[0] ?? ''}`.trim(),
+  });
   question.addEventListener('input', () => fit(question));
   question.addEventListener('keydown', (event) => {
     if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;

@@ -61,6 +61,7 @@ export function startCaption(page: Page): {
     { start: (strings) => strings.caption, again: (strings) => strings.again },
     prepare,
   );
+  job.remember({ picture: () => pictures.current, title: ({ texts }) => texts[0] ?? '' });
   followPicture(page, job);
 
   const settings = element('div', { className: 'settings' }, count.root, order.root, job.button);

@@ -17,6 +17,10 @@ import { followPicture } from './caption';
 export function startClassify(page: Page): void {
   const { pictures, tabs } = page;
   const chips = createChips('class-input', CLASSES);
+  page.links.add('classify', 'classes', {
+    read: () => chips.values().join(','),
+    write: (text) => chips.set(text.split(',')),
+  });
   const template = createField('classify-template', (strings) => strings.classTemplate, {
     hint: (strings) => strings.classTemplateHint,
     placeholder: 'на картинке {}',
@@ -42,6 +46,7 @@ export function startClassify(page: Page): void {
     };
   };
   const job = new Job(page, 'classify', { start: (strings) => strings.classify }, prepare);
+  job.remember({ picture: () => pictures.current, title: (result) => result.class });
   followPicture(page, job);
   const note = createNote(page, () => ({
     untrained: 'compare',

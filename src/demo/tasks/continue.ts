@@ -48,6 +48,7 @@ export function startContinue(page: Page): void {
     };
   };
   const job = new Job(page, 'continue', { start: (strings) => strings.continueIt }, prepare);
+  job.remember({ picture: () => null, title: ({ texts }) => texts[0] ?? '' });
 
   const showTexts = (beginning: string, { texts, counts, textPerplexities }: ContinueTextResult): Node[] => {
     const total = counts.reduce((sum, part) => sum + part, 0);

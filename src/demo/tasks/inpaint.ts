@@ -4,6 +4,7 @@ import { element } from '../dom';
 import { Easel } from '../easel';
 import { LocalError } from '../explain';
 import { say, t } from '../language';
+import { TokenMask } from '../mask';
 import type { Page } from '../page';
 import { createNote, fillPanel } from '../panel';
 import { type PagePicture, tokenSide } from '../pictures';
@@ -30,6 +31,13 @@ export function startInpaint(page: Page): { readonly redraw: (picture: PagePictu
     },
   );
   easel.keep('left');
+  page.links.add('inpaint', 'mask', {
+    read: () => easel.mask.text,
+    write: (text) => {
+      const mask = TokenMask.parse(text);
+      if (mask) easel.setMask(mask);
+    },
+  });
   model.watch(() => easel.setSide(tokenSide(model)));
 
   let shown: PagePicture | null = null;

@@ -112,6 +112,10 @@ function rankTexts(page: Page): {
   };
   const job = new Job(page, 'rank', { start: (strings) => strings.rank }, prepare);
   job.output.classList.add('ranked');
+  job.remember({
+    picture: () => pictures.current,
+    title: ({ order }, fields) => fields['lines']?.split('\n')[order[0]!]?.trim() ?? '',
+  });
   followPicture(page, job);
   lines.addEventListener('input', () => fit(lines));
   // What the examples show, to begin with.

@@ -26,6 +26,7 @@ export function startRead(page: Page): void {
     };
   };
   const job = new Job(page, 'read', { start: (strings) => strings.read, again: (strings) => strings.again }, prepare);
+  job.remember({ picture: () => pictures.current, title: ({ texts }) => texts[0] ?? '' });
   followPicture(page, job);
   const note = createNote(page, () => ({ untrained: 'read', tokens: ['LT_REC'], picture: true }));
   const sheet = element(

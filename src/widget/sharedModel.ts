@@ -1,0 +1,117 @@
+import { type LoadProgress, Rudolph, RudolphError } from '../index';
+
+/** An engine that nobody on the page has any more is kept this long: a widget may only be moved. */
+const GRACE_MILLISECONDS = 2000;
+
+/** Told of a load's progress, and of parts that a task fetches later. */
+type Watcher = (progress: LoadProgress) => void;
+
+/** One engine for all widgets with the same model. */
+export class SharedModel {
+  static readonly #all = new Map<string, SharedModel>();
+
+  /** The page's one for these addresses, which are relative to it. Nothing is loaded yet. */
+  static of(model: string, workerUrl: string): SharedModel {
+    const key = JSON.stringify([model, workerUrl].map((url) => url && resolved(url)));
+    let shared = this.#all.get(key);
+    if (!shared) this.#all.set(key, (shared = new SharedModel(model, workerUrl)));
+    return shared;
+  }
+
+  readonly #model: string;
+  readonly #workerUrl: string;
+  #rudolph: Rudolph | null = null;
+  #loading: { readonly promise: Promise<Rudolph>; readonly controller: AbortController } | null = null;
+  #waiting = 0;
+  readonly #watchers = new Set<Watcher>();
+  readonly #users = new Set<object>();
+
+  private constructor(model: string, workerUrl: string) {
+    this.#model = model;
+    this.#workerUrl = workerUrl;
+  }
+
+  get rudolph(): Rudolph | null {
+    return this.#rudolph;
+  }
+
+  /** Keeps the engine for as long as somebody uses it. */
+  use(user: object): void {
+    this.#users.add(user);
+  }
+
+  /** The engine goes with its last user. */
+  leave(user: object): void {
+    if (!this.#users.delete(user) || this.#users.size > 0) return;
+    setTimeout(() => {
+      if (this.#users.size === 0) this.#drop();
+    }, GRACE_MILLISECONDS);
+  }
+
+  watch(watcher: Watcher): () => void {
+    this.#watchers.add(watcher);
+    return () => this.#watchers.delete(watcher);
+  }
+
+  /**
+   * The engine, loaded if need be. Who stops waiting stops the load only if nobody else waits for it.
+   * @throws what `Rudolph.load` throws, or the signal's reason.
+   */
+  async ready(signal: AbortSignal): Promise<Rudolph> {
+    signal.throwIfAborted();
+    if (this.#rudolph) return this.#rudolph;
+    const { promise, controller } = (this.#loading ??= this.#load());
+    this.#waiting++;
+    let stop = (): void => undefined;
+    const stopped = new Promise<never>((_, reject) => {
+      stop = () => reject(signal.reason as Error);
+      signal.addEventListener('abort', stop, { once: true });
+    });
+    try {
+      return await Promise.race([promise, stopped]);
+    } finally {
+      signal.removeEventListener('abort', stop);
+      if (--this.#waiting === 0 && this.#loading?.controller === controller) {
+        this.#loading = null;
+        controller.abort();
+      }
+    }
+  }
+
+  /** Told of what a task failed with: some errors leave an engine that is of no more use, and the next run needs a new one. */
+  noteFailure(error: unknown): void {
+    if (error instanceof RudolphError && ['device-lost', 'worker'].includes(error.code)) this.#drop();
+  }
+
+  #load(): { promise: Promise<Rudolph>; controller: AbortController } {
+    const controller = new AbortController();
+    const onProgress = (progress: LoadProgress): void => {
+      for (const watcher of this.#watchers) watcher(progress);
+    };
+    const promise = Rudolph.load(this.#model, {
+      onProgress,
+      signal: controller.signal,
+      ...(this.#workerUrl ? { workerUrl: this.#workerUrl } : {}),
+    }).then((rudolph) => {
+      // Stopped in the moment in which it was done: nobody would ever dispose of it.
+      if (this.#loading?.controller !== controller) rudolph.dispose();
+      else this.#rudolph = rudolph;
+      return rudolph;
+    });
+    promise.catch(() => undefined);
+    return { promise, controller };
+  }
+
+  #drop(): void {
+    this.#rudolph?.dispose();
+    this.#rudolph = null;
+  }
+}
+
+function resolved(url: string): string {
+  try {
+    return new URL(url, document.baseURI).href;
+  } catch {
+    return url; // the library says what is wrong with it
+  }
+}
