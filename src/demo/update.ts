@@ -5,6 +5,10 @@ import type { Page } from './page';
 
 /** Open pages look for a new version this often, and when somebody comes back to them. */
 const LOOK_EVERY = 60 * 60_000;
+/** Milliseconds for the new version to take over. */
+const MOST_WAIT = 3000;
+/** In the session's storage: load the page once more. */
+const AGAIN = 'rudolph-update-again';
 
 /**
  * Keeps the page for visits without a network (the models are kept by the library), and offers a new version when there is one.
@@ -16,6 +20,13 @@ export function keepPage(page: Page, keepForm: () => void): void {
   const workers = navigator.serviceWorker;
   const register = async (): Promise<void> => {
     const registration = await workers.register('./sw.js');
+    if (sessionStorage.getItem(AGAIN)) {
+      sessionStorage.removeItem(AGAIN);
+      const { waiting } = registration;
+      if (waiting) await new Promise((resolve) => waiting.addEventListener('statechange', resolve, { once: true }));
+      location.reload();
+      return;
+    }
     const look = (): void => {
       const { waiting } = registration;
       // The first one ever has no page to wait for.
@@ -57,7 +68,10 @@ function offer(page: Page, waiting: ServiceWorker | null, keepForm: () => void):
       const taken = new Promise((resolve) => waiting.addEventListener('statechange', resolve, { once: true }));
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker's takes none
       waiting.postMessage({ type: 'SKIP_WAITING' });
-      await taken;
+      // A browser may hold the new version back while the old one still answers this page; leaving the page ends that.
+      const late = new Promise<'late'>((resolve) => setTimeout(() => resolve('late'), MOST_WAIT));
+      // Then the page that comes next is still the old one, and has to be followed by another.
+      if ((await Promise.race([taken, late])) === 'late') sessionStorage.setItem(AGAIN, 'yes');
     }
     location.reload();
   };
