@@ -43,7 +43,8 @@ def main() -> None:
     curve(left, decoder, "val_psnr", "64 fixed scenes", "o-")
     left.set(title="Image tokenizer's decoder", ylabel="PSNR, dB")
     curve(middle, rudolph, "image", "training batches")
-    curve(middle, rudolph, "val_image", "held-out scenes", "o-")
+    for layout in ("single", "pair", "row"):
+        curve(middle, rudolph, f"val_{layout}", f"held-out, {layout}", "o-")
     middle.set(title="Text to image", ylabel="cross-entropy an image token, nats")
     curve(right, rudolph, "right", "training batches")
     curve(right, rudolph, "val_right", "held-out scenes", "o-")
