@@ -25,10 +25,22 @@ export class RudolphError extends Error {
   readonly details: ErrorDetails;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}, options?: ErrorOptions) {
-    super(message, options);
+    super(printable(message), options);
     this.code = code;
     this.details = details;
   }
+}
+
+/** No message is longer; the longest of our own are those of shaders that do not compile. */
+const MOST_CHARACTERS = 4000;
+
+/**
+ * Messages name what stands in foreign files: nothing in them may steer a terminal (escape sequences), turn the direction of the text
+ * around it, or fill a screen.
+ */
+function printable(message: string): string {
+  const short = message.length > MOST_CHARACTERS ? `${message.slice(0, MOST_CHARACTERS)}…` : message;
+  return short.replace(/(?!\n)[\p{Cc}\p{Bidi_Control}]/gu, '\ufffd');
 }
 
 /** Structured-clonable form of any thrown value. */

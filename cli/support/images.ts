@@ -3,8 +3,13 @@ import type { Sharp } from 'sharp';
 import { RudolphError } from '../../src/errors';
 import type { RgbaImage } from '../../src/image/image';
 
+/** 256 MiB as RGBA. A PNG of some kilobytes may claim to unfold to thousands of times that. */
+const MOST_PIXELS = 8192 * 8192;
+/** Pictures of pixels. Not SVG, which may name other files. */
+const FORMATS: ReadonlySet<string> = new Set(['png', 'jpeg', 'webp', 'gif', 'tiff', 'heif', 'avif', 'jp2', 'jxl']);
+
 /**
- * Reads a PNG, JPEG, WebP or whatever else sharp can decode, turned upright as its EXIF orientation says (upstream ignores
+ * Reads a PNG, JPEG, WebP or another picture of pixels that sharp can decode, turned upright as its EXIF orientation says (upstream ignores
  * that). Colour profiles are ignored, as Pillow and the browser's `colorSpaceConversion: 'none'` do.
  * @throws RudolphError `bad-input` when the file cannot be read or is no picture.
  */
@@ -17,12 +22,28 @@ export async function readImage(file: string): Promise<RgbaImage> {
     const reason = code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : message;
     throw new RudolphError('bad-input', `the picture ${file} cannot be read: ${reason}`, { file }, { cause });
   }
+  return decodeImage(bytes, file);
+}
+
+/**
+ * The pixels of an encoded picture; see `readImage`.
+ * @param file its name, for messages
+ * @throws RudolphError `bad-input` when it is no picture.
+ */
+export async function decodeImage(bytes: Uint8Array, file: string): Promise<RgbaImage> {
   const sharp = await loadSharp();
   try {
-    const image = sharp(bytes, { ignoreIcc: true, failOn: 'error' }).autoOrient().toColourspace('srgb').ensureAlpha();
+    const input = sharp(bytes, { ignoreIcc: true, failOn: 'error', limitInputPixels: MOST_PIXELS });
+    const { format } = await input.metadata();
+    if (!FORMATS.has(format ?? '')) throw new Error(`it is ${format}`);
+    const image = input.autoOrient().toColourspace('srgb').ensureAlpha();
     const { data, info } = await image.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
     if (info.channels !== 4) throw new Error(`${info.channels} channels after conversion to RGBA`);
-    return { width: info.width, height: info.height, data: new Uint8ClampedArray(data) };
+    return {
+      width: info.width,
+      height: info.height,
+      data: new Uint8ClampedArray(data.buffer as ArrayBuffer, data.byteOffset, data.length),
+    };
   } catch (cause) {
     const reason = (cause as Error).message.split('\n')[0]!.trim().replace(/:$/, '');
     throw new RudolphError(

@@ -1,6 +1,14 @@
+/**
+ * What a terminal may be sent: texts come out of models and files, and may hold sequences that steer it. Into a pipe or a file they go
+ * as they are.
+ */
+export function forTerminal(text: string): string {
+  return text.replace(/(?![\n\t])[\p{Cc}\p{Bidi_Control}]/gu, '\ufffd');
+}
+
 /** A line of a command's result, on stdout. */
 export function print(line: string): void {
-  process.stdout.write(`${line}\n`);
+  process.stdout.write(`${process.stdout.isTTY ? forTerminal(line) : line}\n`);
 }
 
 /** A command's result as one line of JSON, on stdout. */
@@ -17,7 +25,7 @@ let open = false;
  */
 export function status(line: string, { done = false } = {}): void {
   if (process.stderr.isTTY) {
-    process.stderr.write(`\r\x1b[K${line}${done ? '\n' : ''}`);
+    process.stderr.write(`\r\x1b[K${forTerminal(line)}${done ? '\n' : ''}`);
     open = !done;
     return;
   }

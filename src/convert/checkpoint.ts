@@ -2,6 +2,7 @@ import { RudolphError } from '../errors';
 import type { ByteSource } from '../format/byteSource';
 import { readSafetensorsIndex } from '../format/safetensors';
 import type { SafetensorsDType } from '../format/safetensors';
+import { shortened, shown } from '../format/shown';
 import { Opaque, PickleGlobal } from './pickle';
 import { checkedSlice } from './ranges';
 import { denseStrides } from './tensors';
@@ -110,11 +111,13 @@ function fromPickle(root: unknown, container: 'torch zip' | 'torch legacy', labe
   const tensors = new Map<string, SourceTensor>();
   const others = new Map<string, string>();
   for (const [name, value] of (inner ?? root) as Map<unknown, unknown>) {
-    if (value instanceof PickledTensor) tensors.set(String(name), value.toSource());
-    else others.set(String(name), kind(value));
+    if (typeof name !== 'string') continue; // names are texts: nothing that is looked for
+    if (value instanceof PickledTensor) tensors.set(name, value.toSource());
+    else others.set(name, kind(value));
   }
   if (tensors.size === 0) {
-    const keys = [...root.keys()].slice(0, 5).map(String).join(', ') || 'none';
+    const names = [...root.keys()].slice(0, 5);
+    const keys = names.map((key) => (typeof key === 'string' ? shortened(key, 60) : shown(key))).join(', ') || 'none';
     throw new RudolphError('bad-checkpoint', `${label} holds no tensors (its keys: ${keys})`, { file: label });
   }
   return { label, container, tensors, others };

@@ -1,6 +1,8 @@
 import { RudolphError } from '../errors';
-import { layerMaskKinds } from '../format/geometry';
+import { layerMaskKinds, sequenceLength } from '../format/geometry';
+import { LARGEST } from '../format/manifest';
 import type { MaskInfo, ModelConfig } from '../format/manifest';
+import { shown } from '../format/shown';
 
 /** The sizes of a RUDOLPH before its checkpoint is looked at: everything of `ModelConfig` but the kind of masks. */
 export type ModelSizes = Omit<ModelConfig, 'masks' | 'layerMasks'>;
@@ -53,6 +55,9 @@ export function withMasks(model: ModelSizes, masks: MaskInfo): ModelConfig {
   return { ...model, layerMasks: layerMaskKinds(model.layers), masks };
 }
 
+/** Special tokens of a vocabulary. */
+const MOST_SPECIAL = 1_000_000;
+
 /** What a config file may say. */
 export interface ConfigFile {
   readonly model: ModelSizes;
@@ -80,31 +85,33 @@ export function parseConfigFile(text: string, label: string): ConfigFile {
   if (!isObject(json)) return fail('is not a JSON object');
   const rudolph: unknown = json['rudolph'] ?? json;
   if (!isObject(rudolph)) return fail('`rudolph` is not an object');
-  const number = (key: string, least: number, byDefault?: number): number => {
+  const number = (key: string, least: number, most: number, byDefault?: number): number => {
     const value = rudolph[key] ?? byDefault;
     if (value === undefined) return fail(`${key} is missing`);
-    if (!Number.isSafeInteger(value) || (value as number) < least || (value as number) > 1e6) {
-      fail(`${key} is ${JSON.stringify(value)}, expected a whole number from ${least} to 1000000`);
+    if (!Number.isSafeInteger(value) || (value as number) < least || (value as number) > most) {
+      fail(`${key} is ${shown(value)}, expected a whole number from ${least} to ${most}`);
     }
     return value as number;
   };
-  const leftLength = number('l_text_seq_length', 1);
-  const textSpecialTokens = number('text_special_tokens', 0, 0);
-  const imageSpecialTokens = number('image_special_tokens', 0, 0);
+  const { positions, vocabulary, kernel } = LARGEST;
+  const leftLength = number('l_text_seq_length', 1, positions);
+  const textSpecialTokens = number('text_special_tokens', 0, MOST_SPECIAL, 0);
+  const imageSpecialTokens = number('image_special_tokens', 0, MOST_SPECIAL, 0);
   const model: ModelSizes = {
-    layers: number('num_layers', 1),
-    hidden: number('hidden_size', 1),
-    heads: number('num_attention_heads', 1),
+    layers: number('num_layers', 1, LARGEST.layers),
+    hidden: number('hidden_size', 1, LARGEST.hidden),
+    heads: number('num_attention_heads', 1, LARGEST.heads),
     leftLength,
-    imageSide: number('image_tokens_per_dim', 1),
-    rightLength: number('r_text_seq_length', 1),
-    textVocabulary: number('vocab_size', leftLength + 4) + textSpecialTokens,
+    imageSide: number('image_tokens_per_dim', 1, positions),
+    rightLength: number('r_text_seq_length', 1, positions),
+    textVocabulary: number('vocab_size', leftLength + 4, vocabulary - MOST_SPECIAL) + textSpecialTokens,
     textSpecialTokens,
-    imageVocabulary: number('image_vocab_size', 1) + imageSpecialTokens,
+    imageVocabulary: number('image_vocab_size', 1, vocabulary - MOST_SPECIAL) + imageSpecialTokens,
     imageSpecialTokens,
-    convKernel: number('kernel_size', 1),
-    lastConvKernel: number('last_kernel_size', 1),
+    convKernel: number('kernel_size', 1, kernel),
+    lastConvKernel: number('last_kernel_size', 1, kernel),
   };
+  if (sequenceLength(model) > positions) fail(`${sequenceLength(model)} positions, at most ${positions} are possible`);
   if (model.hidden % model.heads !== 0) fail(`${model.heads} heads do not divide a hidden size of ${model.hidden}`);
   if (rudolph['cogview_sandwich_layernorm'] === false)
     fail('cogview_sandwich_layernorm is false; only models with it are supported');
@@ -131,9 +138,9 @@ export function parseSpecialTokens(json: unknown, limit: number, label: string):
   for (const [key, id] of Object.entries(json)) {
     const name = key.replace(/^<(.*)>$/, '$1');
     if (!/^[A-Z][A-Z0-9_]{0,31}$/.test(name))
-      fail(`${JSON.stringify(key)} is no name of a special token (expected e.g. LT_T2I)`);
+      fail(`${shown(key)} is no name of a special token (expected e.g. LT_T2I)`);
     if (!Number.isSafeInteger(id) || (id as number) < 0 || (id as number) >= limit) {
-      fail(`the special token ${name} has the id ${JSON.stringify(id)}, expected 0 to ${limit - 1}`);
+      fail(`the special token ${name} has the id ${shown(id)}, expected 0 to ${limit - 1}`);
     }
     tokens[name] = id as number;
   }

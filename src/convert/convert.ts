@@ -114,6 +114,12 @@ export async function prepareConversion(options: ConversionInput): Promise<Conve
   if (masks.note) notes.push(masks.note);
   const config = withMasks(sizes, masks.info);
 
+  if (options.tokenizer.source.byteLength > MOST_TOKENIZER) {
+    throw new RudolphError(
+      'bad-checkpoint',
+      `${options.tokenizer.label} has ${options.tokenizer.source.byteLength} bytes: it is no bpe.model of YouTokenToMe`,
+    );
+  }
   const tokenizerBytes = new Uint8Array(await options.tokenizer.source.slice(0, options.tokenizer.source.byteLength));
   checkTokenizer(tokenizerBytes, sizes, options.tokenizer.label);
   const specialTokens = chooseSpecialTokens(options, sizes, file, preset);
@@ -160,6 +166,9 @@ export async function prepareConversion(options: ConversionInput): Promise<Conve
   return { name, preset, byteLength, notes, write };
 }
 
+/** Bytes; upstream's has 400,000. */
+const MOST_TOKENIZER = 16 * 1024 * 1024;
+
 const MASK_NAMES: ReadonlySet<string> = new Set(Object.values(MASK_KEYS));
 
 /** Keys without Lightning's and DataParallel's prefixes; `vae.*` (the image tokenizer) and `loss.*` are skipped. */
@@ -181,10 +190,9 @@ function chooseSizes(
     if (name !== null) found.set(name, shape.join());
   }
   // The same number of layers and the same embeddings make a candidate; `matchTensors` then says what else is wrong with it.
-  const layers = Math.max(
-    0,
-    ...[...found.keys()].map((key) => 1 + Number(/^transformer\.layers\.(\d+)\./.exec(key)?.[1] ?? -1)),
-  );
+  let layers = 0;
+  for (const key of found.keys())
+    layers = Math.max(layers, 1 + Number(/^transformer\.layers\.(\d+)\./.exec(key)?.[1] ?? -1));
   const tables = planTransformer({ ...PRESETS['350M'], layers: 0 }).before.map(({ parts }) => parts[0]!.key);
   for (const [name, sizes] of Object.entries(PRESETS) as [PresetName, ModelSizes][]) {
     const shapes = new Map(planTransformer(sizes).expected.map(({ key, shape }) => [key, shape.join()]));

@@ -1,5 +1,7 @@
 import { RudolphError } from '../errors';
+import { LARGEST } from '../format/manifest';
 import type { ComponentName, ImageTokenizerConfig } from '../format/manifest';
+import { shown } from '../format/shown';
 import type { Checkpoint } from './checkpoint';
 import { matchTensors, planWhole } from './plan';
 import type { Expected, PlannedTensor } from './plan';
@@ -44,6 +46,28 @@ export function deduceImageTokenizer(checkpoint: Checkpoint): ImageTokenizerConf
     (_, level) => shape(`encoder.down.${level}.block.0.conv1.weight`, 4)[0]!,
   );
   const [codes, embeddingSize] = shape('quantize.embed.weight', 2) as [number, number];
+  const residualBlocks = count((block) => shapes.has(`encoder.down.0.block.${block}.conv1.weight`));
+  const zChannels = shape('encoder.conv_out.weight', 4)[0]!;
+  const counts: readonly [string, number, number][] = [
+    ['levels', levels, LARGEST.levels],
+    ['residual blocks a level', residualBlocks, LARGEST.residualBlocks],
+    [
+      'channels',
+      Math.max(...widths.slice(0, LARGEST.levels), channels, imageChannels, zChannels, embeddingSize),
+      LARGEST.channels,
+    ],
+    ['codes', codes, LARGEST.vocabulary],
+  ];
+  for (const [what, found, most] of counts) {
+    if (found > most)
+      throw new RudolphError(
+        'bad-checkpoint',
+        `${label} is not a supported VQGAN: ${found} ${what}, at most ${most} are possible`,
+        {
+          file: label,
+        },
+      );
+  }
   const odd = [channels, ...widths].find((width) => width % GROUPS !== 0 || width % channels !== 0);
   if (odd !== undefined || levels === 0) {
     throw new RudolphError(
@@ -57,8 +81,8 @@ export function deduceImageTokenizer(checkpoint: Checkpoint): ImageTokenizerConf
   return {
     channels,
     multipliers: widths.map((width) => width / channels),
-    residualBlocks: count((block) => shapes.has(`encoder.down.0.block.${block}.conv1.weight`)),
-    zChannels: shape('encoder.conv_out.weight', 4)[0]!,
+    residualBlocks,
+    zChannels,
     embeddingSize,
     codes,
     attentionLevels: widths
@@ -76,6 +100,7 @@ export function checkImageTokenizer(
 ): void {
   const resolution = section['resolution'];
   const attentionSizes = section['attn_resolutions'];
+  const isNumber = (value: unknown): value is number => typeof value === 'number';
   const said: readonly [string, unknown, unknown][] = [
     ['ch', section['ch'], found.channels],
     ['ch_mult', section['ch_mult'], found.multipliers],
@@ -87,21 +112,27 @@ export function checkImageTokenizer(
     ['double_z', section['double_z'], false],
     [
       'attn_resolutions',
-      Array.isArray(attentionSizes) && typeof resolution === 'number'
-        ? [...(attentionSizes as number[])].sort((a, b) => b - a)
+      Array.isArray(attentionSizes) && attentionSizes.every(isNumber) && isNumber(resolution)
+        ? [...attentionSizes].sort((a, b) => b - a)
         : undefined,
       found.attentionLevels.map((level) => (resolution as number) / 2 ** level),
     ],
   ];
   for (const [field, value, actual] of said) {
-    if (value !== undefined && JSON.stringify(value) !== JSON.stringify(actual)) {
+    if (value !== undefined && !same(value, actual)) {
       throw new RudolphError(
         'bad-input',
-        `${label}: vqgan.${field} is ${JSON.stringify(value)}, the tensors say ${JSON.stringify(actual)}`,
+        `${label}: vqgan.${field} is ${shown(value)}, the tensors say ${shown(actual)}`,
         { field },
       );
     }
   }
+}
+
+/** Equal values, or lists of equal values. */
+function same(a: unknown, b: unknown): boolean {
+  if (!Array.isArray(a) || !Array.isArray(b)) return a === b;
+  return a.length === b.length && a.every((value, i) => value === b[i]);
 }
 
 /** Collects the tensors of a VQGAN's half in the order of use. */
@@ -183,6 +214,15 @@ function decoderTensors(
   return layers.expected;
 }
 
+/** Every tensor that the plain VQGAN's file of a config holds (but for what belongs to training), in the order of use. */
+export function imageTokenizerTensors(config: ImageTokenizerConfig): {
+  readonly encoder: readonly Expected[];
+  readonly decoder: readonly Expected[];
+} {
+  const decoder = decoderTensors(config, 'decoder', 'post_quant_conv', config.imageChannels);
+  return { encoder: encoderTensors(config), decoder };
+}
+
 /** What to write of an image tokenizer's file: the checkpoint's keys and the planned tensors of each component. */
 export interface ImageTokenizerPlan {
   readonly keys: Map<string, string>;
@@ -201,8 +241,7 @@ function plan(
 
 /** @throws RudolphError `bad-checkpoint` when the file's tensors do not fit its own config. */
 export function planImageTokenizer(checkpoint: Checkpoint, config: ImageTokenizerConfig): ImageTokenizerPlan {
-  const encoder = encoderTensors(config);
-  const decoder = decoderTensors(config, 'decoder', 'post_quant_conv', config.imageChannels);
+  const { encoder, decoder } = imageTokenizerTensors(config);
   const keys = matchTensors(checkpoint, [...encoder, ...decoder], imageTokenizerKey, 'a VQGAN of their own config');
   const same = (key: string) => key;
   return { keys, encoder: plan('imageEncoder', encoder, same), decoder: plan('imageDecoder', decoder, same) };

@@ -1,5 +1,5 @@
 import { RudolphError } from '../errors';
-import { computeMask, MASK_KINDS, sequenceLength } from '../format/geometry';
+import { allowed, MASK_KINDS, sequenceLength } from '../format/geometry';
 import type { Geometry } from '../format/geometry';
 import type { MaskInfo, MaskKind } from '../format/manifest';
 import type { Checkpoint } from './checkpoint';
@@ -62,7 +62,7 @@ export async function classifyMasks(
     masks[kind] = mask;
   }
   for (const rightSeesLeft of [true, false]) {
-    if (MASK_KINDS.every((kind) => equal(masks[kind], computeMask(geometry, kind, rightSeesLeft)))) {
+    if (MASK_KINDS.every((kind) => isStandard(masks[kind], geometry, kind, rightSeesLeft))) {
       return {
         info: { form: 'standard', rightSeesLeft },
         bitsets: null,
@@ -77,7 +77,7 @@ export async function classifyMasks(
     if (other !== null) fail(`${MASK_KEYS[kind]} is that of ${upstream} ${other}, the config says ${geometry[field]}`);
   }
   const strange = MASK_KINDS.filter(
-    (kind) => ![true, false].some((right) => equal(masks[kind], computeMask(geometry, kind, right))),
+    (kind) => ![true, false].some((right) => isStandard(masks[kind], geometry, kind, right)),
   );
   const bitsets = {} as Record<MaskKind, Uint32Array<ArrayBuffer>>;
   for (const kind of MASK_KINDS) bitsets[kind] = toBitset(masks[kind], length);
@@ -104,13 +104,20 @@ function otherKernel(
   for (let kernel = 1; kernel <= 2 * side; kernel += 2) {
     if (reach(kernel) === reach(geometry[field])) continue;
     const candidate = { ...geometry, [field]: kernel };
-    if ([true, false].some((right) => equal(mask, computeMask(candidate, kind, right)))) return kernel;
+    if ([true, false].some((right) => isStandard(mask, candidate, kind, right))) return kernel;
   }
   return null;
 }
 
-function equal(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((value, i) => value === b[i]);
+/** Whether a mask without later positions is the standard one. Ends at the first difference: many are compared. */
+function isStandard(mask: Uint8Array, geometry: Geometry, kind: MaskKind, rightSeesLeft: boolean): boolean {
+  const length = sequenceLength(geometry);
+  for (let query = 0; query < length; query++) {
+    for (let key = 0; key <= query; key++) {
+      if ((mask[query * length + key] === 1) !== allowed(geometry, kind, query, key, rightSeesLeft)) return false;
+    }
+  }
+  return true;
 }
 
 /** [S, S] bytes → [S, ceil(S/32)] words. */

@@ -25,11 +25,11 @@ function checkMetadata(json: unknown, error: (what: string) => RudolphError): Me
   const [unknown] = Object.keys(rest);
   if (unknown !== undefined) throw error(`${unknown} is not known; there are name, description, attribution, examples`);
   if (name !== undefined && typeof name !== 'string') throw error('name is no text');
-  if (description !== undefined && !(isObject(description) && Object.values(description).every(isText)))
-    throw error('description is no object of texts by language');
+  if (description !== undefined && !(isObject(description) && Object.entries(description).every(isSentence)))
+    throw error('description is no object of texts by language (e.g. ru, pt-BR)');
   if (examples !== undefined && !(Array.isArray(examples) && examples.every(isText)))
     throw error('examples is no list of texts');
-  const isCredit = (item: unknown) =>
+  const isCredit = (item: unknown): item is Credit =>
     isObject(item) &&
     isText(item['what']) &&
     isText(item['by']) &&
@@ -37,7 +37,21 @@ function checkMetadata(json: unknown, error: (what: string) => RudolphError): Me
     (item['url'] === undefined || (isText(item['url']) && /^https?:\/\//.test(item['url'])));
   if (attribution !== undefined && !(Array.isArray(attribution) && attribution.every(isCredit)))
     throw error('attribution is no list of { what, by, licence, url? } with url an http(s) address');
-  return json as Metadata;
+  // Only what was checked goes into the manifest.
+  const credit = ({ what, by, licence, url }: Credit): Credit => ({
+    what,
+    by,
+    licence,
+    ...(url === undefined ? {} : { url }),
+  });
+  return { ...(json as Metadata), ...(attribution ? { attribution: (attribution as Credit[]).map(credit) } : {}) };
+}
+
+type Credit = NonNullable<Metadata['attribution']>[number];
+
+/** A language as BCP 47 writes it; that also keeps out keys that the manifest's reader refuses, such as `__proto__`. */
+function isSentence([language, text]: readonly [string, unknown]): boolean {
+  return /^[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*$/.test(language) && isText(text);
 }
 
 function isText(value: unknown): value is string {

@@ -1,4 +1,5 @@
 import { RudolphError } from '../errors';
+import { shown } from '../format/shown';
 
 /**
  * A reader of Python's pickles (protocols 0 to 5, as far as torch's checkpoints go) that executes nothing: classes
@@ -38,6 +39,16 @@ const HOSTILE =
   /^(os|posix|nt|subprocess|sys|socket|shutil|runpy|pty|importlib|ctypes|commands|webbrowser|pickle|code|__builtin__\.(eval|exec|execfile|compile|open|__import__)$|builtins\.(eval|exec|compile|open|__import__)$)(\.|$)/;
 
 const MARK = Symbol('mark');
+
+/**
+ * The largest checkpoint takes 30,000. An opcode of one byte makes an object of up to 250: a file full of them would take the memory
+ * of a whole machine.
+ */
+const MOST_OPCODES = 2 ** 20;
+/** Of a module and a class; a longer one, recalled from the memo again and again, would be copied each time. */
+const MOST_NAME = 200;
+/** Python's own limit; V8 would throw for what does not fit its largest bigint. */
+const MOST_DIGITS = 4300;
 
 /**
  * Reads one pickle from `bytes` at `start`.
@@ -100,7 +111,7 @@ export function readPickle(bytes: Uint8Array, start: number, options: PickleOpti
     return Number.isSafeInteger(Number(value)) ? Number(value) : value;
   };
   const decimal = (digits: string): number | bigint => {
-    if (!/^[+-]?\d+$/.test(digits)) fail(`${digits.slice(0, 20)} is no number`);
+    if (digits.length > MOST_DIGITS || !/^[+-]?\d+$/.test(digits)) fail(`${shown(digits)} is no number`);
     const value = BigInt(digits);
     return Number.isSafeInteger(Number(value)) ? Number(value) : value;
   };
@@ -114,7 +125,9 @@ export function readPickle(bytes: Uint8Array, start: number, options: PickleOpti
     return build ? build(Array.isArray(args) ? args : []) : new Opaque(name);
   };
   const global = (module: unknown, name: unknown): PickleGlobal => {
-    const className = `${String(module)}.${String(name)}`;
+    if (typeof module !== 'string' || typeof name !== 'string') return fail('the name of a class is no text');
+    if (module.length + name.length > MOST_NAME) fail('the name of a class is too long');
+    const className = `${module}.${name}`;
     if (HOSTILE.test(className)) {
       throw new RudolphError(
         'bad-checkpoint',
@@ -137,7 +150,8 @@ export function readPickle(bytes: Uint8Array, start: number, options: PickleOpti
   };
   const recall = (index: number): unknown => (memo.has(index) ? memo.get(index) : fail(`memo ${index} is empty`));
 
-  for (;;) {
+  for (let opcodes = 0; ; opcodes++) {
+    if (opcodes === MOST_OPCODES) fail(`it has more than ${MOST_OPCODES} opcodes`);
     const opcode = bytes[take(1)]!;
     // prettier-ignore
     switch (opcode) { // one line an opcode: a table

@@ -26,7 +26,7 @@ export interface SourceTensor {
   readonly strides: readonly number[];
   /** Element of the storage at which the view starts. */
   readonly offset: number;
-  /** Opens the storage; deflated ones are inflated anew each time. */
+  /** Opens the storage; of deflated ones the file's last is kept inflated. */
   readonly storage: () => Promise<ByteSource>;
   /** The file, for messages. */
   readonly label: string;

@@ -1,11 +1,13 @@
 import { RudolphError } from '../errors';
 import type { ByteSource } from '../format/byteSource';
+import { shown } from '../format/shown';
 import { Opaque, PickleGlobal, PickleTruncated, readPickle } from './pickle';
 import type { PickleOptions } from './pickle';
 import { checkedSlice } from './ranges';
 import { lastElement, SOURCE_BYTES } from './tensors';
 import type { SourceDType, SourceTensor } from './tensors';
 import { openZipEntry, readZipDirectory } from './zip';
+import type { ZipEntry } from './zip';
 
 /** Element type of torch's storage classes; `UntypedStorage` counts bytes. */
 const STORAGE_DTYPES: Readonly<Record<string, SourceDType>> = {
@@ -62,6 +64,11 @@ export class PickledTensor {
   }
 }
 
+const MOST_DIMENSIONS = 16;
+const MOST_KEY = 100;
+/** Items that dictionaries are made of, all together: one list may be given to any number of dictionaries. */
+const MOST_COPIED = 1_000_000;
+
 /** The allow-list: containers and tensors. Whatever else a pickle names stays an `Opaque`. */
 function options(label: string, storages: Map<string, Storage>): PickleOptions {
   const bad = (what: string): never => {
@@ -74,6 +81,7 @@ function options(label: string, storages: Map<string, Storage>): PickleOptions {
       !(storage instanceof Storage) ||
       !isSizes([offset]) ||
       !isSizes(shape) ||
+      shape.length > MOST_DIMENSIONS ||
       !isSizes(strides) ||
       strides.length !== shape.length
     ) {
@@ -86,6 +94,7 @@ function options(label: string, storages: Map<string, Storage>): PickleOptions {
     }
     return tensor;
   };
+  let copied = 0;
   const typed = (args: readonly unknown[]) =>
     args[0] instanceof PickledTensor ? args[0] : new Opaque('torch.nn.parameter.Parameter');
   return {
@@ -93,6 +102,8 @@ function options(label: string, storages: Map<string, Storage>): PickleOptions {
     builders: {
       'collections.OrderedDict': (args) => {
         const items = Array.isArray(args[0]) ? (args[0] as unknown[]) : [];
+        copied += items.length;
+        if (copied > MOST_COPIED) return bad('its dictionaries repeat the same items too often');
         return new Map(items.filter(Array.isArray) as unknown as [unknown, unknown][]);
       },
       'torch._utils._rebuild_tensor': rebuild,
@@ -107,8 +118,9 @@ function options(label: string, storages: Map<string, Storage>): PickleOptions {
     },
     persistent: (id) => {
       if (!Array.isArray(id) || id[0] !== 'storage')
-        return new Opaque(`persistent id ${String(Array.isArray(id) ? id[0] : id)}`);
+        return new Opaque(`persistent id ${shown(Array.isArray(id) ? id[0] : id)}`);
       const [, type, key, , length, view] = id as unknown[];
+      if (!isKey(key)) return bad(`the key of a storage is ${shown(key)}`);
       const name = type instanceof PickleGlobal ? type.className : '';
       const dtype = STORAGE_DTYPES[/^torch(?:\.storage)?\.(\w+)$/.exec(name)?.[1] ?? ''];
       if (!dtype) return new Opaque(name || 'a storage without a type');
@@ -124,11 +136,17 @@ function options(label: string, storages: Map<string, Storage>): PickleOptions {
   };
 }
 
+/** torch writes texts of digits, in the old container of 15. */
+function isKey(value: unknown): value is string | number {
+  return (typeof value === 'string' && value.length <= MOST_KEY) || Number.isSafeInteger(value);
+}
+
 function isSizes(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && (n as number) >= 0);
 }
 
-const MAX_PICKLE = 256 * 1024 * 1024;
+/** The largest checkpoint's has 200 kB. */
+const MAX_PICKLE = 64 * 1024 * 1024;
 
 /** The unpickled root of torch's zip container (`<folder>/data.pkl`, storages `<folder>/data/<key>`). */
 export async function readTorchZip(source: ByteSource, label: string): Promise<unknown> {
@@ -149,8 +167,10 @@ export async function readTorchZip(source: ByteSource, label: string): Promise<u
     if (new TextDecoder().decode(await content.slice(0, Math.min(8, content.byteLength))) === 'big')
       fail('was saved on a big-endian machine; save it on another one');
   }
-  const pickle = await openZipEntry(source, entries.get(pickleName)!, label);
-  if (pickle.byteLength > MAX_PICKLE) fail(`holds a pickle of ${pickle.byteLength} bytes`);
+  const pickleEntry = entries.get(pickleName)!;
+  if (pickleEntry.byteLength > MAX_PICKLE)
+    fail(`holds a pickle of ${pickleEntry.byteLength} bytes, expected at most ${MAX_PICKLE}`);
+  const pickle = await openZipEntry(source, pickleEntry, label);
   const storages = new Map<string, Storage>();
   const { value } = unpickle(
     new Uint8Array(await pickle.slice(0, pickle.byteLength)),
@@ -158,13 +178,19 @@ export async function readTorchZip(source: ByteSource, label: string): Promise<u
     options(label, storages),
     label,
   );
+  // Tensors are read in pieces: the storage that was inflated last is kept for the next piece.
+  let last: { readonly entry: ZipEntry; readonly source: Promise<ByteSource> } | null = null;
+  const inflated = (entry: ZipEntry): Promise<ByteSource> => {
+    if (last?.entry !== entry) last = { entry, source: openZipEntry(source, entry, label) };
+    return last.source;
+  };
   for (const storage of storages.values()) {
     const entry = entries.get(`${folder}data/${storage.key}`);
     if (!entry) continue; // `toSource` complains if the tensor is needed
     const expected = storage.length * SOURCE_BYTES[storage.dtype];
     if (entry.byteLength < expected)
       fail(`is damaged: ${entry.name} has ${entry.byteLength} bytes, its tensors need ${expected}`);
-    storage.open = () => openZipEntry(source, entry, label);
+    storage.open = () => (entry.deflated ? inflated(entry) : openZipEntry(source, entry, label));
   }
   return value;
 }
@@ -187,7 +213,7 @@ export async function readTorchLegacy(source: ByteSource, label: string): Promis
     const pickles = options(label, storages);
     try {
       const protocol = readPickle(bytes, LEGACY_START.length, pickles);
-      if (protocol.value !== 1001) fail(`is of torch's container version ${String(protocol.value)}, expected 1001`);
+      if (protocol.value !== 1001) fail(`is of torch's container version ${shown(protocol.value)}, expected 1001`);
       const system = readPickle(bytes, protocol.end, pickles);
       if (system.value instanceof Map && system.value.get('little_endian') === false)
         fail('was saved on a big-endian machine; save it on another one');
@@ -213,9 +239,9 @@ async function placeStorages(
 ) {
   let at = start;
   for (const key of keys) {
-    const storage = storages.get(String(key));
+    const storage = isKey(key) ? storages.get(String(key)) : undefined;
     if (!storage)
-      throw new RudolphError('bad-checkpoint', `${label} is damaged: no tensor uses storage ${String(key)}`, {
+      throw new RudolphError('bad-checkpoint', `${label} is damaged: no tensor uses storage ${shown(key)}`, {
         file: label,
       });
     const count = Number(new DataView(await checkedSlice(source, at, at + 8, label)).getBigInt64(0, true));

@@ -1,5 +1,6 @@
 import { RudolphError } from '../errors';
 import type { ByteSource } from '../format/byteSource';
+import { shown } from '../format/shown';
 import { checkedSlice } from './ranges';
 
 /** A file inside a zip. */
@@ -18,9 +19,15 @@ const END64_LOCATOR = 0x0706_4b50;
 const CENTRAL = 0x0201_4b50;
 const LOCAL = 0x0403_4b50;
 const END_BYTES = 22;
-const MAX_DIRECTORY = 256 * 1024 * 1024;
+const LOCAL_BYTES = 30;
+/** The largest checkpoint's has 100 kB. */
+const MAX_DIRECTORY = 16 * 1024 * 1024;
 /** What a deflated entry may grow to; torch stores its tensors, so only re-packed files come here. */
 const MAX_INFLATED = 512 * 1024 * 1024;
+/** Deflate cannot do better: who claims it lies, and would have the memory set aside. */
+const MAX_RATIO = 1032;
+/** How much of a deflated entry is read at once. */
+const PACKED_CHUNK = 1024 * 1024;
 
 /**
  * Reads the central directory of a zip, ZIP64 included. (Own code instead of a library: what we need besides the
@@ -60,6 +67,7 @@ export async function readZipDirectory(source: ByteSource, label: string): Promi
   const directory = new DataView(await checkedSlice(source, offset, offset + size, label));
   const entries = new Map<string, ZipEntry>();
   let at = 0;
+  let claimed = 0;
   for (let i = 0; i < count; i++) {
     if (at + 46 > size || directory.getUint32(at, true) !== CENTRAL)
       fail(`entry ${i} of ${count} of the zip directory is damaged`);
@@ -74,11 +82,16 @@ export async function readZipDirectory(source: ByteSource, label: string): Promi
     if (method !== 0 && method !== 8) fail(`${name} is packed by method ${method}, expected stored or deflated`);
     const sizes = wideSizes(directory, at, at + 46 + nameLength, extraLength);
     if (!sizes) return fail(`the ZIP64 sizes of ${name} are missing`);
-    if (sizes.headerOffset + 30 > source.byteLength || sizes.compressedLength > source.byteLength)
+    if (sizes.headerOffset + LOCAL_BYTES > source.byteLength || sizes.compressedLength > source.byteLength)
       fail(`${name} lies outside the file`);
+    // Programs disagree about which of two is meant: what one has looked at is not what the other unpacks.
+    if (entries.has(name)) fail(`${shown(name)} occurs twice`);
     entries.set(name, { name, deflated: method === 8, ...sizes });
+    claimed += LOCAL_BYTES + sizes.compressedLength;
     at = next;
   }
+  // One deflated block that many entries share is how a small zip becomes an endless one.
+  if (claimed > source.byteLength) fail(`its entries overlap (they take ${claimed} of ${source.byteLength} bytes)`);
   return entries;
 }
 
@@ -117,9 +130,9 @@ export async function openZipEntry(source: ByteSource, entry: ZipEntry, label: s
       entry: entry.name,
     });
   };
-  const header = new DataView(await checkedSlice(source, entry.headerOffset, entry.headerOffset + 30, label));
+  const header = new DataView(await checkedSlice(source, entry.headerOffset, entry.headerOffset + LOCAL_BYTES, label));
   if (header.getUint32(0, true) !== LOCAL) fail('has no zip header where the directory says');
-  const start = entry.headerOffset + 30 + header.getUint16(26, true) + header.getUint16(28, true);
+  const start = entry.headerOffset + LOCAL_BYTES + header.getUint16(26, true) + header.getUint16(28, true);
   if (start + entry.compressedLength > source.byteLength) fail('ends behind the end of the file');
   if (!entry.deflated) {
     if (entry.compressedLength !== entry.byteLength) fail('is stored with two different lengths');
@@ -127,15 +140,26 @@ export async function openZipEntry(source: ByteSource, entry: ZipEntry, label: s
   }
   if (entry.byteLength > MAX_INFLATED)
     fail(`is deflated and ${entry.byteLength} bytes long, more than ${MAX_INFLATED}`);
+  if (entry.byteLength > MAX_RATIO * (entry.compressedLength + 1))
+    fail(`is to become ${entry.byteLength} bytes out of ${entry.compressedLength}, which is impossible`);
   return inflate(source, start, entry, label);
 }
 
 async function inflate(source: ByteSource, start: number, entry: ZipEntry, label: string): Promise<ByteSource> {
-  const packed = await checkedSlice(source, start, start + entry.compressedLength, label);
+  const end = start + entry.compressedLength;
+  let at = start;
+  const packed = new ReadableStream<BufferSource>({
+    pull: async (controller) => {
+      if (at === end) return controller.close();
+      const to = Math.min(end, at + PACKED_CHUNK);
+      controller.enqueue(new Uint8Array(await checkedSlice(source, at, to, label)));
+      at = to;
+    },
+  });
   const bytes = new Uint8Array(entry.byteLength);
   let filled = 0;
   try {
-    const reader = new Blob([packed]).stream().pipeThrough(new DecompressionStream('deflate-raw')).getReader();
+    const reader = packed.pipeThrough(new DecompressionStream('deflate-raw')).getReader();
     for (;;) {
       const { done, value } = await reader.read();
       if (done) break;

@@ -2,7 +2,7 @@ import { PRESETS } from '../convert/config';
 import { type Conversion, type ConversionInput, prepareConversion } from '../convert/convert';
 import { parseMetadata } from '../convert/metadata';
 import { RudolphError, toPlain } from '../errors';
-import type { Manifest, ShardEntry } from '../format/manifest';
+import { type Manifest, MOST_MANIFEST, type ShardEntry } from '../format/manifest';
 import type { ModelFile } from '../format/modelFile';
 import { parseManifest } from '../format/parseManifest';
 import { type Databases, hasShard } from '../store/databases';
@@ -17,9 +17,6 @@ import {
   some,
 } from './recognise';
 import type { ConvertSettings, FileRole, FilesReport } from './report';
-
-/** The largest model's has about 100 kB. */
-const MOST_MANIFEST = 32 * 1024 * 1024;
 
 /** A converted model in somebody's folder: all its shards are there, in their right length. */
 export interface FolderFiles {

@@ -11,6 +11,8 @@
 export const FORMAT_VERSION = 1;
 export const MANIFEST_FILE = 'rudolph.json';
 export const SHARD_BYTES = 16 * 1024 * 1024;
+/** Characters of a manifest; the largest model's has 100,000. */
+export const MOST_MANIFEST = 32 * 1024 * 1024;
 export const TENSOR_ALIGNMENT = 256;
 
 export type ComponentName =
@@ -44,6 +46,25 @@ export interface ModelConfig {
   readonly layerMasks: readonly MaskKind[];
   readonly masks: MaskInfo;
 }
+
+/**
+ * What sizes a model may claim, far above those of any RUDOLPH: work and memory that a manifest or a config file asks for before
+ * the first weight is read stay small.
+ */
+export const LARGEST = {
+  layers: 1000,
+  hidden: 65536,
+  heads: 1024,
+  /** L + d² + R: a mask has this squared. */
+  positions: 8192,
+  kernel: 1024,
+  vocabulary: 10_000_000,
+  /** Of the image tokenizer. */
+  levels: 16,
+  multiplier: 1024,
+  residualBlocks: 64,
+  channels: 65536,
+} as const;
 
 /** Upstream's names without angle brackets → id, e.g. LT_T2I: 16386. null: the model has none (350M_v1). */
 export type SpecialTokens = Readonly<Record<string, number>> | null;

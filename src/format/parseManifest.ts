@@ -1,8 +1,9 @@
 import { RudolphError } from '../errors';
-import { layerMaskKinds, MASK_KINDS } from './geometry';
-import { FORMAT_VERSION, SHARD_BYTES, TENSOR_ALIGNMENT } from './manifest';
+import { layerMaskKinds, MASK_KINDS, sequenceLength } from './geometry';
+import { FORMAT_VERSION, LARGEST, MOST_MANIFEST, SHARD_BYTES, TENSOR_ALIGNMENT } from './manifest';
 import type { ComponentName, DType, Manifest } from './manifest';
 import { DTYPE_BYTES, rowStrideOf, tensorByteLength } from './shards';
+import { shown } from './shown';
 
 const COMPONENTS: readonly ComponentName[] = [
   'tokenizer',
@@ -17,7 +18,8 @@ const FILE_NAME = /^[0-9A-Za-z_][0-9A-Za-z._-]{0,127}$/;
 const TENSOR_NAME = /^[0-9A-Za-z_][0-9A-Za-z._]{0,127}$/;
 const FORBIDDEN = new Set(['__proto__', 'constructor', 'prototype']);
 const MAX_TENSORS = 100_000;
-const MAX_SIZE = 1e7;
+/** Of one dimension of a tensor. */
+const MAX_LENGTH = 1e9;
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -30,6 +32,7 @@ export function parseManifest(text: string, label: string): Manifest {
   const fail = (what: string): never => {
     throw new RudolphError('bad-model', `${label}: ${what}`, { manifest: label });
   };
+  if (text.length > MOST_MANIFEST) fail(`has ${text.length} characters: it is not a manifest of a RUDOLPH web model`);
   let json: unknown;
   try {
     json = JSON.parse(text, (key, value: unknown) =>
@@ -81,12 +84,12 @@ class Checker {
   }
   whole(value: unknown, what: string, least: number, most: number): number {
     if (!Number.isSafeInteger(value) || (value as number) < least || (value as number) > most) {
-      this.fail(`${what} is ${JSON.stringify(value)}, expected a whole number from ${least} to ${most}`);
+      this.fail(`${what} is ${shown(value)}, expected a whole number from ${least} to ${most}`);
     }
     return value as number;
   }
   choice<T extends string>(value: unknown, what: string, choices: readonly T[]): T {
-    if (!choices.includes(value as T)) this.fail(`${what} is ${JSON.stringify(value)}, expected ${choices.join(', ')}`);
+    if (!choices.includes(value as T)) this.fail(`${what} is ${shown(value)}, expected ${choices.join(', ')}`);
     return value as T;
   }
 }
@@ -113,21 +116,24 @@ function checkPeople(check: Checker, root: Fields): void {
 function checkConfig(check: Checker, root: Fields): void {
   const config = check.object(root['config'], 'config');
   const number = (key: string, least: number, most: number) => check.whole(config[key], `config.${key}`, least, most);
-  const layers = number('layers', 1, 1000);
-  const hidden = number('hidden', 1, 65536);
-  const heads = number('heads', 1, 1024);
+  const layers = number('layers', 1, LARGEST.layers);
+  const hidden = number('hidden', 1, LARGEST.hidden);
+  const heads = number('heads', 1, LARGEST.heads);
   if (hidden % heads !== 0) check.fail(`config: ${heads} heads do not divide ${hidden}`);
-  const left = number('leftLength', 1, 65536);
-  number('imageSide', 1, 1024);
-  number('rightLength', 1, 65536);
-  const text = number('textVocabulary', 1, MAX_SIZE);
-  const textSpecial = number('textSpecialTokens', 0, MAX_SIZE);
+  const left = number('leftLength', 1, LARGEST.positions);
+  const imageSide = number('imageSide', 1, LARGEST.positions);
+  const rightLength = number('rightLength', 1, LARGEST.positions);
+  const positions = sequenceLength({ leftLength: left, imageSide, rightLength });
+  if (positions > LARGEST.positions)
+    check.fail(`config: ${positions} positions, at most ${LARGEST.positions} are possible`);
+  const text = number('textVocabulary', 1, LARGEST.vocabulary);
+  const textSpecial = number('textSpecialTokens', 0, LARGEST.vocabulary);
   if (text - left - textSpecial < 4)
     check.fail(`config.textVocabulary is ${text}, less than ${left} pads, ${textSpecial} special tokens and 4`);
-  const image = number('imageVocabulary', 1, MAX_SIZE);
+  const image = number('imageVocabulary', 1, LARGEST.vocabulary);
   const imageSpecial = number('imageSpecialTokens', 0, image - 1);
-  number('convKernel', 1, 1024);
-  number('lastConvKernel', 1, 1024);
+  number('convKernel', 1, LARGEST.kernel);
+  number('lastConvKernel', 1, LARGEST.kernel);
   const kinds = check
     .list(config['layerMasks'], 'config.layerMasks')
     .map((kind, i) => check.choice(kind, `config.layerMasks[${i}]`, MASK_KINDS));
@@ -145,14 +151,18 @@ function checkConfig(check: Checker, root: Fields): void {
   }
   if (root['imageTokenizer'] === null) return;
   const tokenizer = check.object(root['imageTokenizer'], 'imageTokenizer');
-  const sizes = ['channels', 'residualBlocks', 'zChannels', 'embeddingSize', 'codes', 'imageChannels'];
-  for (const key of sizes) check.whole(tokenizer[key], `imageTokenizer.${key}`, 1, MAX_SIZE);
+  const size = (key: string, most: number) => check.whole(tokenizer[key], `imageTokenizer.${key}`, 1, most);
+  for (const key of ['channels', 'zChannels', 'embeddingSize', 'imageChannels']) size(key, LARGEST.channels);
+  size('residualBlocks', LARGEST.residualBlocks);
+  size('codes', LARGEST.vocabulary);
   if (tokenizer['codes'] !== image - imageSpecial)
     check.fail(`imageTokenizer.codes is ${String(tokenizer['codes'])}, the transformer draws ${image - imageSpecial}`);
   const multipliers = check.list(tokenizer['multipliers'], 'imageTokenizer.multipliers');
-  if (multipliers.length === 0 || multipliers.length > 16)
+  if (multipliers.length === 0 || multipliers.length > LARGEST.levels)
     check.fail('imageTokenizer.multipliers has no or too many levels');
-  multipliers.forEach((multiplier, i) => check.whole(multiplier, `imageTokenizer.multipliers[${i}]`, 1, 1024));
+  multipliers.forEach((multiplier, i) =>
+    check.whole(multiplier, `imageTokenizer.multipliers[${i}]`, 1, LARGEST.multiplier),
+  );
   check.list(tokenizer['attentionLevels'], 'imageTokenizer.attentionLevels').forEach((level, i) => {
     check.whole(level, `imageTokenizer.attentionLevels[${i}]`, 0, multipliers.length - 1);
   });
@@ -175,7 +185,7 @@ function checkComponents(check: Checker, root: Fields): Map<string, number> {
       const where = `components.${name}.shards[${i}]`;
       const shard = check.object(item, where);
       if (!FILE_NAME.test(check.text(shard['file'], `${where}.file`)))
-        check.fail(`${where}.file is ${JSON.stringify(shard['file'])}, expected a plain file name`);
+        check.fail(`${where}.file is ${shown(shard['file'])}, expected a plain file name`);
       if (!/^[0-9a-f]{64}$/.test(check.text(shard['sha256'], `${where}.sha256`)))
         check.fail(`${where}.sha256 is no SHA-256`);
       const length = check.whole(shard['byteLength'], `${where}.byteLength`, 1, SHARD_BYTES);
@@ -196,13 +206,13 @@ function checkTensors(check: Checker, root: Fields, sizes: ReadonlyMap<string, n
   list.forEach((item, i) => {
     const tensor = check.object(item, `tensors[${i}]`);
     const name = check.text(tensor['name'], `tensors[${i}].name`);
-    if (!TENSOR_NAME.test(name)) check.fail(`tensors[${i}].name is ${JSON.stringify(name.slice(0, 60))}`);
+    if (!TENSOR_NAME.test(name)) check.fail(`tensors[${i}].name is ${shown(name)}`);
     if (names.has(name)) check.fail(`there are two tensors ${name}`);
     names.add(name);
     const dtype = check.choice(tensor['dtype'], `${name}: dtype`, Object.keys(DTYPE_BYTES) as DType[]);
     const shape = check
       .list(tensor['shape'], `${name}: shape`)
-      .map((length) => check.whole(length, `${name}: shape`, 1, MAX_SIZE * 100));
+      .map((length) => check.whole(length, `${name}: shape`, 1, MAX_LENGTH));
     if (shape.length === 0 || shape.length > 4) check.fail(`${name}: a shape of ${shape.length} dimensions`);
     const component = check.choice(tensor['component'], `${name}: component`, COMPONENTS);
     const stream = sizes.get(component);

@@ -1,5 +1,6 @@
 import { RudolphError } from '../errors';
 import type { ByteSource } from './byteSource';
+import { shown } from './shown';
 
 /** safetensors' names of the types that occur in models. */
 export type SafetensorsDType =
@@ -30,7 +31,8 @@ export interface SafetensorsEntry {
   readonly end: number;
 }
 
-const MAX_HEADER = 64 * 1024 * 1024;
+/** The largest model's has 100 kB. */
+const MAX_HEADER = 16 * 1024 * 1024;
 
 /**
  * The index of a safetensors file: 8 bytes of header length, a JSON header, then the data.
@@ -57,7 +59,7 @@ export async function readSafetensorsIndex(source: ByteSource, label: string): P
     if (name === '__metadata__') continue;
     const { dtype, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>;
     if (typeof dtype !== 'string' || !Object.hasOwn(SAFETENSORS_BYTES, dtype))
-      fail(`${name} is of the unknown type ${String(dtype)}`);
+      fail(`${name} is of the unknown type ${shown(dtype)}`);
     if (!isSizes(shape) || !isSizes(offsets) || offsets.length !== 2) return fail(`the entry of ${name} is malformed`);
     const size = SAFETENSORS_BYTES[dtype as SafetensorsDType] * shape.reduce((product, n) => product * n, 1);
     const [start, end] = [8 + length + offsets[0]!, 8 + length + offsets[1]!];

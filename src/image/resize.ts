@@ -67,13 +67,13 @@ function coefficients(inSize: number, outSize: number, filter: ResizeFilter): Co
 /**
  * Resizes exactly as Pillow's `Image.resize` does with 8-bit RGB: antialiased, rows first, then columns, each pass rounded
  * to 8 bits, in fixed-point arithmetic. Alpha is ignored and comes out as 255.
- * @throws RudolphError `bad-input` for sides below 1.
+ * @throws RudolphError `bad-input` for sides that are no whole numbers of at least 1.
  */
 export function resize(image: RgbaImage, width: number, height: number, filter: ResizeFilter): RgbaImage {
-  if (!(width >= 1 && height >= 1 && image.width >= 1 && image.height >= 1)) {
+  if (![width, height, image.width, image.height].every((side) => Number.isInteger(side) && side >= 1)) {
     throw new RudolphError(
       'bad-input',
-      `resize: from ${image.width}×${image.height} to ${width}×${height}, expected sides of at least 1`,
+      `resize: from ${image.width}×${image.height} to ${width}×${height}, expected whole sides of at least 1`,
     );
   }
   // Pillow leaves out a pass that would change nothing.

@@ -63,12 +63,16 @@ export function checkPicture(config: ModelConfig, picture: PictureTokens, what: 
 function checkPixels(image: RgbaImage, what: string): void {
   if (typeof image !== 'object' || image === null || !('data' in image))
     throw new RudolphError('bad-input', `${what} is neither pixels ({width, height, data}) nor an array of numbers`);
-  if (!(image.width >= 1 && image.height >= 1) || image.data?.length !== image.width * image.height * 4) {
+  if (!isSide(image.width) || !isSide(image.height) || image.data?.length !== image.width * image.height * 4) {
     throw new RudolphError(
       'bad-input',
       `${what} is ${image.width}×${image.height} with ${image.data?.length} bytes, expected width · height · 4`,
     );
   }
+}
+
+function isSide(side: unknown): boolean {
+  return Number.isInteger(side) && (side as number) >= 1;
 }
 
 /**

@@ -5,6 +5,8 @@ import { MergeQueue } from './mergeQueue';
 const WORD_START = '\u2581'.codePointAt(0)!;
 /** What separates words. Not U+00A0 nor U+3000. */
 const BLANKS = new Set([WORD_START, 0x20, 0x09, 0x0a, 0x0b, 0x0c, 0x0d]);
+/** UTF-16 units of a piece. Words are shorter; rules that double the piece before them would make texts that no memory holds. */
+const MOST_PIECE = 1024;
 const PLACEHOLDERS = ['<UNK>', '<PAD>', '<BOS>', '<EOS>'] as const;
 
 export interface MergeRule {
@@ -74,7 +76,9 @@ export class Tokenizer {
     }
     const specialLine = 1 + characterCount + ruleCount;
     const special = numbers(specialLine, 4);
-    const present = special.filter((id) => id >= 0); // −1: switched off when the model was trained
+    // −1: switched off when the model was trained. Pads are written as 0 whatever the file says; the others prompts cannot do without.
+    for (const k of [0, 2, 3]) if (special[k]! < 0) fail(specialLine, `has no id for ${PLACEHOLDERS[k]}`);
+    const present = special.filter((id) => id >= 0);
     const size = characterCount + ruleCount + new Set(present).size;
     const pieces = new Array<string>(size);
     const place = (line: number, id: number, piece: string) => {
@@ -96,6 +100,8 @@ export class Tokenizer {
       const [leftPiece, rightPiece] = [pieces[left], pieces[right]];
       if (leftPiece === undefined || rightPiece === undefined)
         return fail(line, `merges the ids ${left} and ${right}, one of which is not known yet`);
+      if (leftPiece.length + rightPiece.length > MOST_PIECE)
+        fail(line, `makes a piece of over ${MOST_PIECE} characters`);
       place(line, result, leftPiece + rightPiece);
       rules.set(left * size + right, { result, rank: line }); // for a repeated pair the last line wins
     }

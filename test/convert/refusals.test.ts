@@ -84,7 +84,7 @@ describe('bad inputs end in one sentence', () => {
     [
       'config: layers',
       config({ num_layers: 1.5 }),
-      'c.json: num_layers is 1.5, expected a whole number from 1 to 1000000',
+      'c.json: num_layers is 1.5, expected a whole number from 1 to 1000',
     ],
     [
       'config: layer norms',

@@ -42,7 +42,7 @@ describe('safetensors', () => {
     ['a long header', new Uint8Array(20).fill(255), 'its header claims'],
     ['no JSON', file('nonsense'), 'its header is not JSON'],
     ['a list', file([]), 'its header is not an object'],
-    ['a type', file(entry({ dtype: 'F8_E4M3' })), 'w is of the unknown type F8_E4M3'],
+    ['a type', file(entry({ dtype: 'F8_E4M3' })), 'w is of the unknown type "F8_E4M3"'],
     ['a size', file(entry({ shape: [2] })), 'w F32 [2] needs 8 bytes but has 4'],
     ['truncated', file(entry({}), 2), 'it is truncated'],
     ['no offsets', file(entry({ data_offsets: [0] })), 'the entry of w is malformed'],

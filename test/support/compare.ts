@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import { uniform } from './random';
 
 export interface Difference {
   readonly largest: number;
@@ -35,16 +36,10 @@ export function expectClose(
   return largest;
 }
 
-/** Numbers in −1…1 that repeat for a seed (mulberry32). */
+/** Numbers in −1…1 that repeat for a seed. */
 export function randomNumbers(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 31 - 1;
-  };
+  const next = uniform(seed);
+  return () => 2 * next() - 1;
 }
 
 export function randomArray(seed: number, length: number, scale = 1): Float32Array<ArrayBuffer> {
