@@ -21,6 +21,16 @@ it('puts enable directives first and once, then constants', () => {
   expect(() => composeShader('matvek')).toThrow('shaders/matvek.wgsl does not exist');
 });
 
+it('asks for nothing beyond WGSL itself on the base path, which every browser has to compile', () => {
+  for (const spec of kernelSpecs('weights_fp16')) {
+    const code = composeShader(spec.name, spec.parts, spec.consts).replace(/\/\/.*$/gm, '');
+    // Extensions, subgroups, and what is a language feature that not all browsers have: pointers to storage as arguments, packed dots.
+    expect(
+      code.match(/\b(?:enable|requires|diagnostic)\b|\bsubgroup\w+|\bptr<\s*(?:storage|workgroup|uniform)|\bdot4\w+/),
+    ).toBeNull();
+  }
+});
+
 describe.each(await testVariants())('on a device with default limits, $name', ({ variants }) => {
   let gpu: Gpu;
   beforeAll(async () => {
