@@ -1,5 +1,6 @@
 import { PRESETS, withMasks } from '../src/convert/config';
-import { planTransformer } from '../src/convert/plan';
+import { imageTokenizerTensors } from '../src/convert/imageTokenizer';
+import { planTransformer, planWhole } from '../src/convert/plan';
 import { float16Bits } from '../src/format/float16';
 import {
   type ImageTokenizerConfig,
@@ -40,7 +41,7 @@ let pattern: Uint16Array | undefined;
  * Random halves, ±1/16 in steps of 2⁻¹⁵: exact in fp16, so that bench/peer/export_onnx.py makes the very same ones with numpy. A
  * standard deviation of 1/28 keeps activations of width 1024 about where they are.
  */
-function randomHalves(): Uint16Array {
+function halvesPattern(): Uint16Array {
   if (pattern) return pattern;
   const halves = Uint16Array.from({ length: 4096 }, (_, i) => float16Bits((i - 2048) / 2 ** 15));
   pattern = new Uint16Array(PATTERN_LENGTH);
@@ -107,8 +108,16 @@ export function randomModel(
     components[component] = { byteLength: offset, shards };
   };
   add('transformer', [...before, ...after]);
-  add('imageEncoder', encoderTensors(imageTokenizer));
-  add('imageDecoder', decoderTensors(imageTokenizer));
+  const { encoder, decoder } = imageTokenizerTensors(imageTokenizer);
+  for (const [component, expected] of [
+    ['imageEncoder', encoder],
+    ['imageDecoder', decoder],
+  ] as const) {
+    add(
+      component,
+      expected.map((tensor) => planWhole(component, tensor.key, tensor)),
+    );
+  }
   return {
     manifest: {
       formatVersion: 1,
@@ -122,13 +131,14 @@ export function randomModel(
     },
     shard: async ({ file, byteLength }) => {
       const { tensor, first } = contents.get(file)!;
-      return tensor.dtype === 'f16' ? matrixBytes(tensor.name, first, byteLength) : vectorBytes(tensor, byteLength);
+      return tensor.dtype === 'f16' ? randomHalves(tensor.name, first, byteLength) : vectorBytes(tensor, byteLength);
     },
   };
 }
 
-function matrixBytes(name: string, first: number, byteLength: number): ArrayBuffer {
-  const source = randomHalves();
+/** The random halves of a tensor by its name, `byteLength` bytes from byte `first` on. */
+export function randomHalves(name: string, first: number, byteLength: number): ArrayBuffer {
+  const source = halvesPattern();
   const halves = new Uint16Array(byteLength / 2);
   let at = (patternStart(name) + first / 2) % PATTERN_LENGTH;
   for (let filled = 0; filled < halves.length; at = 0) {
@@ -146,75 +156,4 @@ function vectorBytes({ name, shape }: Planned, byteLength: number): ArrayBuffer 
     for (let row = 0; row < shape[0]!; row += 2) values.fill(1, row * shape[1]!, (row + 1) * shape[1]!);
   } else if (name.endsWith('.weight')) values.fill(1);
   return values.buffer;
-}
-
-/** Convolutions are [out, ky, kx, in]. */
-class Layers {
-  readonly tensors: Planned[] = [];
-  conv(name: string, out: number, inputs: number, size: number): void {
-    this.tensors.push({ name: `${name}.weight`, dtype: 'f16', shape: [out, size, size, inputs] });
-    this.tensors.push({ name: `${name}.bias`, dtype: 'f32', shape: [out] });
-  }
-  norm(name: string, width: number): void {
-    for (const part of ['weight', 'bias']) this.tensors.push({ name: `${name}.${part}`, dtype: 'f32', shape: [width] });
-  }
-  block(name: string, inputs: number, out: number): void {
-    this.norm(`${name}.norm1`, inputs);
-    this.conv(`${name}.conv1`, out, inputs, 3);
-    this.norm(`${name}.norm2`, out);
-    this.conv(`${name}.conv2`, out, out, 3);
-    if (inputs !== out) this.conv(`${name}.nin_shortcut`, out, inputs, 1);
-  }
-  attention(name: string, width: number): void {
-    this.norm(`${name}.norm`, width);
-    for (const part of ['q', 'k', 'v', 'proj_out']) this.conv(`${name}.${part}`, width, width, 1);
-  }
-  middle(name: string, width: number): void {
-    this.block(`${name}.block_1`, width, width);
-    this.attention(`${name}.attn_1`, width);
-    this.block(`${name}.block_2`, width, width);
-  }
-}
-
-function encoderTensors(config: ImageTokenizerConfig): Planned[] {
-  const layers = new Layers();
-  const { channels, multipliers, attentionLevels } = config;
-  layers.conv('encoder.conv_in', channels, config.imageChannels, 3);
-  let width = channels;
-  multipliers.forEach((multiplier, level) => {
-    for (let i = 0; i < config.residualBlocks; i++) {
-      layers.block(`encoder.down.${level}.block.${i}`, width, channels * multiplier);
-      width = channels * multiplier;
-      if (attentionLevels.includes(level)) layers.attention(`encoder.down.${level}.attn.${i}`, width);
-    }
-    if (level < multipliers.length - 1) layers.conv(`encoder.down.${level}.downsample.conv`, width, width, 3);
-  });
-  layers.middle('encoder.mid', width);
-  layers.norm('encoder.norm_out', width);
-  layers.conv('encoder.conv_out', config.zChannels, width, 3);
-  layers.conv('quant_conv', config.embeddingSize, config.zChannels, 1);
-  layers.conv('quantize.proj', config.codes, config.zChannels, 1);
-  return layers.tensors;
-}
-
-function decoderTensors(config: ImageTokenizerConfig): Planned[] {
-  const layers = new Layers();
-  const { channels, multipliers, attentionLevels } = config;
-  layers.tensors.push({ name: 'quantize.embed.weight', dtype: 'f16', shape: [config.codes, config.embeddingSize] });
-  layers.conv('post_quant_conv', config.zChannels, config.embeddingSize, 1);
-  let width = channels * multipliers.at(-1)!;
-  layers.conv('decoder.conv_in', width, config.zChannels, 3);
-  layers.middle('decoder.mid', width);
-  for (let level = multipliers.length - 1; level >= 0; level--) {
-    const out = channels * multipliers[level]!;
-    for (let i = 0; i <= config.residualBlocks; i++) {
-      layers.block(`decoder.up.${level}.block.${i}`, width, out);
-      width = out;
-      if (attentionLevels.includes(level)) layers.attention(`decoder.up.${level}.attn.${i}`, width);
-    }
-    if (level > 0) layers.conv(`decoder.up.${level}.upsample.conv`, width, width, 3);
-  }
-  layers.norm('decoder.norm_out', width);
-  layers.conv('decoder.conv_out', config.imageChannels, width, 3);
-  return layers.tensors;
 }

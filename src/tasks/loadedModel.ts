@@ -20,6 +20,28 @@ export interface LoadOptions {
   readonly onProgress?: (progress: LoadProgress) => void;
 }
 
+function bpeVocabularyOf({ textVocabulary, leftLength, textSpecialTokens }: Manifest['config']): number {
+  return textVocabulary - leftLength - textSpecialTokens;
+}
+
+/**
+ * The tokenizer of a model, from the bytes of its `bpe.model`.
+ * @throws RudolphError `bad-checkpoint` for other bytes, `bad-model` for the tokenizer of another model, whose ids this one has no
+ * embeddings for.
+ */
+export function openTokenizer(bytes: Uint8Array, config: Manifest['config']): Tokenizer {
+  const tokenizer = Tokenizer.parse(bytes);
+  const expected = bpeVocabularyOf(config);
+  if (tokenizer.vocabularySize !== expected) {
+    throw new RudolphError(
+      'bad-model',
+      `the model's tokenizer has ${tokenizer.vocabularySize} ids, the model knows ${expected}: convert the model again`,
+      { found: tokenizer.vocabularySize, expected },
+    );
+  }
+  return tokenizer;
+}
+
 /** A model on a device: what the tasks work with. */
 export class LoadedModel {
   readonly gpu: Gpu;
@@ -73,7 +95,7 @@ export class LoadedModel {
     const { manifest } = source;
     source.expect?.(firstComponents(manifest));
     const gpu = await selfTested(untested);
-    const tokenizer = Tokenizer.parse(await readComponent(source, 'tokenizer', options.signal));
+    const tokenizer = openTokenizer(await readComponent(source, 'tokenizer', options.signal), manifest.config);
     const colours = manifest.components.preview ? await readComponent(source, 'preview', options.signal) : null;
     const weights = await Weights.load(
       gpu.device,
@@ -106,8 +128,7 @@ export class LoadedModel {
 
   /** E: ids from here on are special tokens or pads. */
   get bpeVocabulary(): number {
-    const { textVocabulary, leftLength, textSpecialTokens } = this.manifest.config;
-    return textVocabulary - leftLength - textSpecialTokens;
+    return bpeVocabularyOf(this.manifest.config);
   }
 
   /** The left text: `[2] + [special] + ids + [3]`, zero-padded to L; see `buildPrompt`. */

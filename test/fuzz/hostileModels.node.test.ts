@@ -11,10 +11,11 @@ import { parseManifest } from '../../src/format/parseManifest';
 import { readComponent } from '../../src/format/readComponent';
 import { resize } from '../../src/image/resize';
 import { Tokenizer } from '../../src/text/tokenizer';
+import { openTokenizer } from '../../src/tasks/loadedModel';
 import { checkPicture } from '../../src/tasks/pictures';
 import { messageOf, named } from '../convert/tiny';
 import { concat } from '../support/torchFiles';
-import { CONFIG, loadCorpus, METADATA, VQGAN } from './corpus';
+import { CONFIG, loadCorpus, METADATA, TOKENIZER, VQGAN } from './corpus';
 
 /*
  * Model folders, settings and pictures made to harm whoever reads them: each once ended in a crash, a hang, an endless allocation, or
@@ -147,6 +148,13 @@ describe('tokenizers', () => {
       'bpe.model is not a usable YouTokenToMe model: line 3 has no id for <BOS>',
     );
     expect(() => Tokenizer.parse(model(['1 0', '9601 1', '0 -1 2 3']))).not.toThrow();
+  });
+  it('of another model, whose ids have no embeddings, are refused', () => {
+    const { config } = manifest;
+    expect(
+      refusal(() => openTokenizer(model(['5 0', '9601 4', '97 5', '98 6', '99 7', '100 8', '1 0 2 3']), config)),
+    ).toBe("the model's tokenizer has 9 ids, the model knows 8: convert the model again");
+    expect(openTokenizer(TOKENIZER, config).vocabularySize).toBe(8);
   });
   it('that announce more lines than they have are refused before memory is set aside', () => {
     expect(refusal(() => Tokenizer.parse(model(['9999999999 9999999999', '1 0 2 3'])))).toContain(

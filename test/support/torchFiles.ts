@@ -139,6 +139,10 @@ export interface ZipOptions {
   readonly zip64?: boolean;
   readonly deflate?: boolean;
   readonly folder?: string;
+  /** Of a header: the CRC-32 of the content; nobody here looks at it, but other programs do. */
+  readonly crc?: number;
+  /** Of a local header: so many bytes more, in an extra field (at least 4); torch aligns its tensors so. */
+  readonly padding?: number;
 }
 
 /** A checkpoint as torch.save writes it today. */
@@ -195,16 +199,21 @@ export function zip(files: readonly (readonly [string, Uint8Array])[], options: 
 /** A local header, or with an offset an entry of the directory. */
 export function zipHeader(
   name: string,
-  { zip64, deflate }: ZipOptions,
+  { zip64, deflate, crc = 0, padding = 0 }: ZipOptions,
   length: number,
   packed: number,
   offset: number | null,
 ): Uint8Array {
   const bytes = new TextEncoder().encode(name);
-  const extra = new DataView(new ArrayBuffer(zip64 ? (offset === null ? 20 : 28) : 0));
+  const wide = zip64 ? (offset === null ? 20 : 28) : 0;
+  const extra = new DataView(new ArrayBuffer(wide + padding));
+  if (padding > 0) {
+    extra.setUint16(wide, 0x4246, true); // "FB"
+    extra.setUint16(wide + 2, padding - 4, true);
+  }
   if (zip64) {
     extra.setUint16(0, 1, true);
-    extra.setUint16(2, extra.byteLength - 4, true);
+    extra.setUint16(2, wide - 4, true);
     [length, packed, ...(offset === null ? [] : [offset])].forEach((value, k) =>
       extra.setBigUint64(4 + 8 * k, BigInt(value), true),
     );
@@ -214,6 +223,7 @@ export function zipHeader(
   const shift = offset === null ? 0 : 2; // the directory's entries begin with one version more
   view.setUint32(0, offset === null ? 0x04034b50 : 0x02014b50, true);
   view.setUint16(8 + shift, deflate ? 8 : 0, true);
+  view.setUint32(14 + shift, crc, true);
   view.setUint32(18 + shift, zip64 ? 0xffffffff : packed, true);
   view.setUint32(22 + shift, zip64 ? 0xffffffff : length, true);
   view.setUint16(26 + shift, bytes.length, true);
