@@ -31,7 +31,7 @@ export class RudolphError extends Error {
   }
 }
 
-/** No message is longer; the longest of our own are those of shaders that do not compile. */
+/** What is cut off is no message of ours: the longest are those of shaders that do not compile. */
 const MOST_CHARACTERS = 4000;
 
 /**
@@ -39,8 +39,7 @@ const MOST_CHARACTERS = 4000;
  * around it, or fill a screen.
  */
 function printable(message: string): string {
-  const short = message.length > MOST_CHARACTERS ? `${message.slice(0, MOST_CHARACTERS)}…` : message;
-  return short.replace(/(?!\n)[\p{Cc}\p{Bidi_Control}]/gu, '\ufffd');
+  return message.slice(0, MOST_CHARACTERS).replace(/(?!\n)[\p{Cc}\p{Bidi_C}]/gu, '?');
 }
 
 /** Structured-clonable form of any thrown value. */

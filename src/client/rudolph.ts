@@ -296,11 +296,7 @@ export class Rudolph {
 /** Relative to the page: the worker would resolve against its own address. */
 export function absolute(url: string | URL): string {
   try {
-    const { href, protocol } = new URL(url, globalThis.location?.href);
-    // Of the web, of this browser's storage, or of where the page itself comes from (an extension); no `data:` or `javascript:`.
-    if (!/^(https?|local):$/.test(protocol) && protocol !== globalThis.location?.protocol)
-      throw new TypeError(protocol);
-    return href;
+    return new URL(url, globalThis.location?.href).href;
   } catch (cause) {
     throw new RudolphError(
       'bad-input',

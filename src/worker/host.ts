@@ -24,6 +24,7 @@ import type {
   WorkerApi,
   WorkerLoadOptions,
 } from './api';
+import { checkAddress } from './address';
 import { type Opened, openOwnFiles } from './ownFiles';
 
 const PRODUCER = `rudolph-web ${version}`;
@@ -130,6 +131,7 @@ export class WorkerHost implements WorkerApi {
     if (this.#loaded)
       throw new RudolphError('bad-input', 'this worker has a model already; load another one with Rudolph.load');
     const { signal } = this.#closing;
+    if (typeof from === 'string') checkAddress(from, location.protocol);
     // The adapter first: without one nothing needs to be downloaded or converted.
     const gpu = await requestGpu(navigator.gpu, options);
     const failure = new DeviceFailure(gpu.device);

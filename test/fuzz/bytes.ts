@@ -1,4 +1,4 @@
-import { concat } from '../support/torchFiles';
+import { concat } from '../support/concat';
 import type { Dice } from './dice';
 
 /** Values at which lengths, counts and offsets go wrong: signs, sizes of words, the last exact double, 4 GiB, infinity. */

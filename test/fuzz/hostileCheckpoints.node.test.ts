@@ -4,7 +4,8 @@ import { openCheckpoint } from '../../src/convert/checkpoint';
 import { deduceImageTokenizer } from '../../src/convert/imageTokenizer';
 import { memorySource } from '../../src/format/byteSource';
 import { messageOf, named } from '../convert/tiny';
-import { concat, type FakeTensor, type PickleValue, torchZip, zip, zipEnd, zipHeader } from '../support/torchFiles';
+import { concat } from '../support/concat';
+import { type FakeTensor, type PickleValue, torchZip, zip, zipEnd, zipHeader } from '../support/torchFiles';
 import { CONFIG, convert, transformerState, vqganState } from './corpus';
 
 /*
@@ -171,7 +172,7 @@ describe('messages', () => {
   it('do not carry escape sequences, turned text or endless names out of a file', async () => {
     const name = '\u001b]0;owned\u0007\u202e\u009b31m';
     const message = await refusal(torchZip(new Map<string, PickleValue>([[name, 1]])));
-    expect(message).toBe('x.bin holds no tensors (its keys: \ufffd]0;owned\ufffd\ufffd\ufffd31m)');
+    expect(message).toBe('x.bin holds no tensors (its keys: ?]0;owned???31m)');
     const long = Object.fromEntries([['a'.repeat(100_000), 1]]);
     expect((await refusal(pickled('}(X\xa0\x86\x01\x00', times(100_000, 'a'), 'K\x01u.'))).length).toBeLessThan(200);
     expect(

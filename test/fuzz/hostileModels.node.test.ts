@@ -14,7 +14,7 @@ import { Tokenizer } from '../../src/text/tokenizer';
 import { openTokenizer } from '../../src/tasks/loadedModel';
 import { checkPicture } from '../../src/tasks/pictures';
 import { messageOf, named } from '../convert/tiny';
-import { concat } from '../support/torchFiles';
+import { concat } from '../support/concat';
 import { CONFIG, loadCorpus, METADATA, TOKENIZER, VQGAN } from './corpus';
 
 /*

@@ -1,6 +1,7 @@
 import { deflateRawSync } from 'node:zlib';
 import type { ByteSource } from '../../src/format/byteSource';
 import type { SourceDType } from '../../src/convert/tensors';
+import { concat } from './concat';
 
 /** A tensor to be pickled: a view of a storage of its own. */
 export interface FakeTensor {
@@ -260,16 +261,6 @@ export function pickle(root: PickleValue): Uint8Array {
   const pickler = new Pickler(false);
   pickler.write(root);
   return pickler.finish();
-}
-
-export function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
 }
 
 /** Bytes at some offsets, zeros elsewhere: a file of any length that needs no memory. */
