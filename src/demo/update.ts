@@ -5,10 +5,8 @@ import type { Page } from './page';
 
 /** Open pages look for a new version this often, and when somebody comes back to them. */
 const LOOK_EVERY = 60 * 60_000;
-/** Milliseconds for the new version to take over. */
-const MOST_WAIT = 3000;
-/** In the session's storage: load the page once more. */
-const AGAIN = 'rudolph-update-again';
+/** Milliseconds after which the page says that the browser still holds the old version. */
+const LONG_WAIT = 2000;
 
 /**
  * Keeps the page for visits without a network (the models are kept by the library), and offers a new version when there is one.
@@ -20,13 +18,6 @@ export function keepPage(page: Page, keepForm: () => void): void {
   const workers = navigator.serviceWorker;
   const register = async (): Promise<void> => {
     const registration = await workers.register('./sw.js');
-    if (sessionStorage.getItem(AGAIN)) {
-      sessionStorage.removeItem(AGAIN);
-      const { waiting } = registration;
-      if (waiting) await new Promise((resolve) => waiting.addEventListener('statechange', resolve, { once: true }));
-      location.reload();
-      return;
-    }
     const look = (): void => {
       const { waiting } = registration;
       // The first one ever has no page to wait for.
@@ -50,35 +41,38 @@ export function keepPage(page: Page, keepForm: () => void): void {
   // Another tab has brought in the new version. This one goes on with what it has, and says so.
   const controlled = workers.controller !== null;
   workers.addEventListener('controllerchange', () => {
-    if (controlled && !document.getElementById('update')?.dataset['reloads']) offer(page, null, keepForm);
+    const agreed = document.getElementById('update')?.dataset['agreed'];
+    if (controlled && workers.controller && !agreed) offer(page, workers.controller, keepForm);
   });
 }
 
-/** @param waiting the new version, or null where it is in place already. */
-function offer(page: Page, waiting: ServiceWorker | null, keepForm: () => void): void {
+/** @param version waits, or has been brought in by another tab. */
+function offer(page: Page, version: ServiceWorker, keepForm: () => void): void {
   document.getElementById('update')?.remove();
   const text = say(element('p'), () => t().updateReady);
-  const reload = async (): Promise<void> => {
-    accept.disabled = true;
-    notice.dataset['reloads'] = 'true';
+  const workDone = async (): Promise<void> => {
     if (page.tabs.busy) say(text, () => t().updateAfterWork);
     await page.tabs.idle();
+  };
+  const change = async (): Promise<void> => {
+    accept.disabled = true;
+    notice.dataset['agreed'] = 'true';
+    await workDone();
+    if (!notice.isConnected) return;
+    const late = setTimeout(() => say(text, () => t().updateWaits), LONG_WAIT);
+    const activated = await activate(version);
+    clearTimeout(late);
+    // Nothing kept anybody from starting something else while the browser took its time.
+    await workDone();
+    // Put off after all; or a still newer one has been found meanwhile, and is offered in its place.
+    if (!activated || !notice.isConnected) return;
     keepForm();
-    if (waiting?.state === 'installed') {
-      const taken = new Promise((resolve) => waiting.addEventListener('statechange', resolve, { once: true }));
-      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker's takes none
-      waiting.postMessage({ type: 'SKIP_WAITING' });
-      // A browser may hold the new version back while the old one still answers this page; leaving the page ends that.
-      const late = new Promise<'late'>((resolve) => setTimeout(() => resolve('late'), MOST_WAIT));
-      // Then the page that comes next is still the old one, and has to be followed by another.
-      if ((await Promise.race([taken, late])) === 'late') sessionStorage.setItem(AGAIN, 'yes');
-    }
     location.reload();
   };
   const accept = quietButton(
     'again',
     () => t().updateNow,
-    () => void reload(),
+    () => void change(),
   );
   const later = quietButton(
     'close',
@@ -89,4 +83,23 @@ function offer(page: Page, waiting: ServiceWorker | null, keepForm: () => void):
   say(notice, () => t().updateLabel, 'aria-label');
   byId('banners').before(notice);
   announce(t().updateReady);
+}
+
+/**
+ * Lets a version take over, and waits until it answers. A browser lets the old one finish its requests first, and one that arrives in
+ * this very moment starts the old one anew: Chromium then takes it away when it has been idle for half a minute, or after five. The page must
+ * not be left before: its next request would go to the version that is being stopped, and could wait for ever.
+ * @returns false when the version will never be used
+ */
+function activate(version: ServiceWorker): Promise<boolean> {
+  return new Promise((resolve) => {
+    const look = (): void => {
+      if (version.state === 'activated') resolve(true);
+      else if (version.state === 'redundant') resolve(false);
+    };
+    version.addEventListener('statechange', look);
+    look();
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker's takes none
+    if (version.state === 'installed') version.postMessage({ type: 'SKIP_WAITING' });
+  });
 }

@@ -30,10 +30,12 @@ export interface Site {
   address(model: string): string;
   /** Serves files at `models/<name>/`; replaces what was there. */
   setModel(name: string, files: ReadonlyMap<string, Uint8Array>): void;
-  /** The host has a new version of the page: the same files, but for a mark in the page's head. */
-  renew(): void;
+  /** The host has a new version of the page: the same files, but for a mark in the page's head, of which this is the selector. */
+  renew(): string;
   /** Every file of all models, or one, fails from now on. */
   fail(fault: Fault | null, file?: string): void;
+  /** Requests for one of the page's files wait until the returned function is called. */
+  hold(path: string): () => void;
   /** The models' files asked for since the last call. */
   takeRequests(): string[];
   close(): Promise<void>;
@@ -51,8 +53,12 @@ export async function serveSite(): Promise<Site> {
   let requests: string[] = [];
   let fault: Fault | null = null;
   let faulty: string | undefined;
+  const page = readFileSync(join(folder, 'index.html'), 'utf8');
+  const worker = readFileSync(join(folder, 'sw.js'), 'utf8');
+  let renewals = 0;
+  const held = new Map<string, Promise<void>>();
 
-  const server = createServer((request, response) => {
+  const server = createServer(async (request, response) => {
     if (fault === 'off') return void request.socket.destroy();
     const path = decodeURIComponent(new URL(request.url!, 'http://x').pathname);
     const model = /^\/models\/([^/]+)\/([^/]+)$/.exec(path);
@@ -69,6 +75,7 @@ export async function serveSite(): Promise<Site> {
       if (now === 'slow') return void response.write(body.subarray(0, body.byteLength >> 1)); // and no more
       return void response.end(body);
     }
+    await held.get(path);
     try {
       const file = join(folder, normalize(path === '/' ? '/index.html' : path));
       if (!statSync(file).isFile()) throw new Error('no file');
@@ -89,16 +96,26 @@ export async function serveSite(): Promise<Site> {
     address: (model) => `http://localhost:${port}/?model=models/${model}/`,
     setModel: (name, files) => void models.set(name, files),
     renew: () => {
-      const page = readFileSync(join(folder, 'index.html'), 'utf8');
-      writeFileSync(join(folder, 'index.html'), page.replace('<head>', '<head><meta name="renewed" content="yes" />'));
-      const worker = readFileSync(join(folder, 'sw.js'), 'utf8');
-      const renewed = worker.replace(/(url:"index.html",revision:")\w+/, '$1renewed');
+      renewals++;
+      const renewed = worker.replace(/(url:"index.html",revision:")\w+/, `$1renewed${renewals}`);
       if (renewed === worker) throw new Error('the service worker does not list index.html as expected');
+      const mark = `meta[name=renewed][content="${renewals}"]`;
+      const head = `<head><meta name="renewed" content="${renewals}" />`;
+      writeFileSync(join(folder, 'index.html'), page.replace('<head>', head));
       writeFileSync(join(folder, 'sw.js'), renewed);
+      return mark;
     },
     fail: (what, file) => {
       fault = what;
       faulty = file;
+    },
+    hold: (path) => {
+      let release = (): void => undefined;
+      held.set(path, new Promise((resolve) => (release = resolve)));
+      return () => {
+        held.delete(path);
+        release();
+      };
     },
     takeRequests: () => {
       const taken = requests;

@@ -228,6 +228,7 @@ export const EN: Strings = {
   updateLabel: 'New version',
   updateReady: 'There is a new version of the page. It opens when you say so; what was drawn stays in the history.',
   updateAfterWork: 'The page will be updated as soon as the work is done.',
+  updateWaits: 'The browser still holds the old version. The page will update by itself; you can go on working.',
   updateNow: 'Update',
   updateLater: 'Later',
 
