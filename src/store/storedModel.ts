@@ -37,7 +37,7 @@ export interface DownloadPlan {
 export interface DownloadProgress {
   readonly loadedBytes: number;
   readonly totalBytes: number;
-  /** Nothing has come over the network so far. */
+  /** Whether everything comes from storage, nothing from the network. */
   readonly fromCache: boolean;
   /** In the first report, before anything is fetched. */
   readonly plan?: DownloadPlan;
@@ -104,18 +104,19 @@ export class StoredModel implements ModelSource {
     this.#expected = components;
     this.#order = components.flatMap((name) => this.manifest.components[name]?.shards ?? []);
     this.#loaded = new Map();
-    this.#fromCache = true;
-    const { here, freeBytes = null } = this.#place;
+    const { url, here, freeBytes = null } = this.#place;
     const sum = (shards: readonly ShardEntry[]): number => shards.reduce((total, shard) => total + shard.byteLength, 0);
     const totalBytes = sum(this.#order);
+    const stored = this.#order.filter(({ sha256 }) => isLocal(url) || here?.has(sha256) || this.#kept.has(sha256));
     const plan = {
       totalBytes,
-      storedBytes: sum(this.#order.filter((shard) => here?.has(shard.sha256) || this.#kept.has(shard.sha256))),
+      storedBytes: sum(stored),
       modelBytes: sum(this.#all),
       freeBytes,
       keeps: this.#keeps,
     };
-    this.#options.onProgress?.({ loadedBytes: 0, totalBytes, fromCache: true, plan });
+    this.#fromCache = stored.length === this.#order.length;
+    this.#options.onProgress?.({ loadedBytes: 0, totalBytes, fromCache: this.#fromCache, plan });
   }
 
   async shard(entry: ShardEntry, signal?: AbortSignal): Promise<ArrayBuffer> {
