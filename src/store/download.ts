@@ -48,7 +48,7 @@ export async function downloadFile(url: string, byteLength: number, options: Fil
     checkResponse(response, url, label);
     asksForRest = true;
     const first = at;
-    for await (const chunk of chunksOf(response)) {
+    for await (const chunk of chunksOf(response, signal)) {
       heard(Math.max(0, at + chunk.byteLength - here));
       if (at === 0 && looksLikeHtml(chunk)) throw htmlError(url, label);
       if (at + chunk.byteLength > byteLength) throw lengthError(url, label, byteLength, `more than ${byteLength}`);
@@ -79,7 +79,7 @@ export async function downloadText(url: string, options: DownloadOptions): Promi
     checkResponse(response, url, options.label);
     const decoder = new TextDecoder();
     let text = '';
-    for await (const chunk of chunksOf(response)) {
+    for await (const chunk of chunksOf(response, signal)) {
       heard(chunk.byteLength);
       text += decoder.decode(chunk, { stream: true });
       if (text.length > MOST_TEXT) {
@@ -94,9 +94,9 @@ export async function downloadText(url: string, options: DownloadOptions): Promi
   });
 }
 
-async function request(url: string, init: RequestInit): Promise<Response> {
+async function request(url: string, init: RequestInit & { signal: AbortSignal }): Promise<Response> {
   try {
-    return await fetch(url, init);
+    return await unlessAborted(fetch(url, init), init.signal);
   } catch (error) {
     // fetch says TypeError for everything between a pulled cable and a missing CORS header.
     if (error instanceof TypeError) throw new Transient(`the host did not answer (${messageOf(error)})`);
@@ -104,20 +104,30 @@ async function request(url: string, init: RequestInit): Promise<Response> {
   }
 }
 
-/** The body as it comes in. Whatever ends the loop early also ends the connection: `retrying` aborts the try's signal. */
-async function* chunksOf(response: Response): AsyncGenerator<Uint8Array> {
+/** The body as it comes in. Whatever ends the loop early also ends the connection. */
+async function* chunksOf(response: Response, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   const reader = response.body!.getReader();
-  for (;;) {
-    let result: ReadableStreamReadResult<Uint8Array>;
-    try {
-      result = await reader.read();
-    } catch (error) {
-      if (error instanceof Transient || (error instanceof Error && error.name === 'AbortError')) throw error;
-      throw new Transient(`the connection broke (${messageOf(error)})`);
+  try {
+    for (;;) {
+      const { done, value } = await unlessAborted(reader.read(), signal);
+      if (done) return;
+      yield value;
     }
-    if (result.done) return;
-    yield result.value;
+  } catch (error) {
+    throw signal.aborted ? error : new Transient(`the connection broke (${messageOf(error)})`);
+  } finally {
+    reader.cancel().catch(() => undefined);
   }
+}
+
+/** Does not rely on fetch for it: Node 20's may forget its signal once the answer has begun. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => reject(signal.reason as Error);
+    if (signal.aborted) stop();
+    signal.addEventListener('abort', stop, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });
 }
 
 /** Where in the file an answer begins, when the bytes from `from` on were asked for. */

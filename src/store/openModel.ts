@@ -111,7 +111,7 @@ export async function openModel(url: string, options: OpenModelOptions = {}): Pr
     });
     return new StoredModel(nowhere, options);
   }
-  const { keeps, missingBytes, evictedBytes, here, freeBytes } = found;
+  const { keeps, missingBytes, evictedBytes, here, freeBytes, spareBytes } = found;
   if (!keeps) {
     const free = freeBytes ?? 0;
     options.onNotice?.({
@@ -127,7 +127,7 @@ export async function openModel(url: string, options: OpenModelOptions = {}): Pr
       details: { evictedBytes },
     });
   }
-  return new StoredModel({ ...nowhere, keeps, here, freeBytes }, options);
+  return new StoredModel({ ...nowhere, keeps, here, freeBytes, spareBytes }, options);
 }
 
 /** The manifest's address from that of the manifest or of its folder; `local:…` stays. */

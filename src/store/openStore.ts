@@ -2,15 +2,21 @@ import type { UseStore } from 'idb-keyval';
 
 /** A browser that has not opened a database by then will not (Safari now and then): better go on without storage. */
 const OPEN_WITHIN_MS = 10_000;
+/** So does one that has not written 16 MiB by then. */
+const END_WITHIN_MS = 60_000;
 
 /**
  * A database with one object store, in the form that idb-keyval takes. It is opened at first use, and anew after the browser
  * closed it, as it does when the site's data are cleared; then it may be empty. Who wants to delete the database is let through.
  *
  * idb-keyval's own `createStore` would keep a deletion waiting, and wait for ever for a database that does not open.
- * @param openWithinMs for tests
+ * @param limits in milliseconds, for tests
  */
-export function openStore(database: string, storeName: string, openWithinMs = OPEN_WITHIN_MS): UseStore {
+export function openStore(
+  database: string,
+  storeName: string,
+  { open: openWithinMs = OPEN_WITHIN_MS, end: endWithinMs = END_WITHIN_MS } = {},
+): UseStore {
   let opening: Promise<IDBDatabase> | undefined;
   const forget = (): void => {
     opening = undefined;
@@ -29,8 +35,17 @@ export function openStore(database: string, storeName: string, openWithinMs = OP
       if (!(error instanceof DOMException) || error.name !== 'InvalidStateError') throw error;
       transaction = await begin(mode);
     }
-    return callback(transaction.objectStore(storeName));
+    return inTime(Promise.resolve(callback(transaction.objectStore(storeName))), endWithinMs, database);
   };
+}
+
+function inTime<T>(work: Promise<T>, withinMs: number, name: string): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const late = (): void =>
+      reject(new DOMException(`the database ${name} did not answer within ${withinMs / 1000} s`, 'TimeoutError'));
+    const timer = setTimeout(late, withinMs);
+    work.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 }
 
 function connect(name: string, storeName: string, withinMs: number, onGone: () => void): Promise<IDBDatabase> {

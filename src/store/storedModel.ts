@@ -1,5 +1,5 @@
 import { RudolphError } from '../errors';
-import type { ComponentName, Manifest, ShardEntry } from '../format/manifest';
+import { type ComponentName, type Manifest, SHARD_BYTES, type ShardEntry } from '../format/manifest';
 import type { ModelSource } from '../format/modelSource';
 import { sha256 } from '../format/sha256';
 import type { Notice } from '../notice';
@@ -66,8 +66,12 @@ export interface Place {
   /** What is stored already, as far as that is known. */
   readonly here?: ReadonlySet<string>;
   readonly freeBytes?: number | null;
+  /** What remains free once the whole model is stored. */
+  readonly spareBytes?: number | null;
 }
 
+/** Beginnings of shards are kept where this much remains free: they must not take the room of the shards. */
+const SPARE_BYTES = 4 * SHARD_BYTES;
 /** Shards fetched ahead of the one that is asked for: keeps the connection busy while the GPU takes what is here. */
 const READ_AHEAD = 2;
 
@@ -84,9 +88,7 @@ export class StoredModel implements ModelSource {
   /** Shards that are in storage for sure: read from there, or written. */
   readonly #kept = new Set<string>();
   #fromCache = true;
-  #pending = new Map<string, Promise<ArrayBuffer>>();
-  /** Ends what is fetched ahead. */
-  #ahead = new AbortController();
+  readonly #pending = new Map<string, Promise<ArrayBuffer>>();
 
   constructor(place: Place, options: StoredModelOptions) {
     this.#place = place;
@@ -122,14 +124,13 @@ export class StoredModel implements ModelSource {
   async shard(entry: ShardEntry, signal?: AbortSignal): Promise<ArrayBuffer> {
     const index = this.#order.findIndex((other) => other.sha256 === entry.sha256);
     const wanted = index < 0 ? [entry] : this.#order.slice(index, index + 1 + READ_AHEAD);
-    const both = signal ? AbortSignal.any([signal, this.#ahead.signal]) : this.#ahead.signal;
     for (const shard of wanted) {
       if (
         this.#pending.has(shard.sha256) ||
         (shard !== wanted[0] && this.#loaded.get(shard.sha256) === shard.byteLength)
       )
         continue;
-      const fetched = this.#fetch(shard, both);
+      const fetched = this.#fetch(shard, signal);
       fetched.catch(() => undefined); // one fetched ahead may fail before anyone asks for it
       this.#pending.set(shard.sha256, fetched);
     }
@@ -139,17 +140,15 @@ export class StoredModel implements ModelSource {
       await this.#noteWhole();
       return bytes;
     } catch (error) {
-      // What was fetched ahead for a load that failed must not be handed to the next one, nor go on.
-      this.#ahead.abort(error);
-      this.#ahead = new AbortController();
+      // What was fetched ahead for a load that failed or was aborted is stored when it is there, but not handed to the next one.
       this.#pending.clear();
       throw error;
     }
   }
 
   /** One tab downloads a shard, the others wait and then find it stored. */
-  async #fetch(entry: ShardEntry, signal: AbortSignal): Promise<ArrayBuffer> {
-    signal.throwIfAborted();
+  async #fetch(entry: ShardEntry, signal: AbortSignal | undefined): Promise<ArrayBuffer> {
+    signal?.throwIfAborted();
     const locks = this.#keeps || isLocal(this.#place.url) ? webLocks() : undefined;
     const found = await this.#stored(entry, locks === undefined);
     if (found) return found;
@@ -160,7 +159,7 @@ export class StoredModel implements ModelSource {
       return this.#download(entry, signal);
     };
     if (!locks) return fetch();
-    return (await locks.request(`rudolph-shard-${entry.sha256}`, { signal }, fetch)) as ArrayBuffer;
+    return (await locks.request(`rudolph-shard-${entry.sha256}`, signal ? { signal } : {}, fetch)) as ArrayBuffer;
   }
 
   /**
@@ -170,10 +169,17 @@ export class StoredModel implements ModelSource {
   async #stored(entry: ShardEntry, mends: boolean): Promise<ArrayBuffer | null> {
     const { databases } = this.#place;
     if (!databases) return null;
-    // What cannot be read (browsers keep large values in files of their own, which can get lost) is as good as damaged.
-    const bytes = await readShard(databases, entry.sha256).catch((error: unknown) => ({ error }));
-    if (bytes === undefined) return null;
+    let bytes: unknown;
+    let unreadable = false;
+    try {
+      bytes = await readShard(databases, entry.sha256);
+    } catch {
+      unreadable = true; // browsers keep large values in files of their own, which can get lost
+    }
+    if (bytes === undefined && !unreadable) return null;
     if (bytes instanceof ArrayBuffer && (await isIntact(bytes, entry.sha256))) {
+      // Not this shard but the manifest is wrong, as the host's answer will show.
+      if (bytes.byteLength !== entry.byteLength) return null;
       this.#kept.add(entry.sha256);
       this.#count(entry, entry.byteLength);
       return bytes;
@@ -183,7 +189,7 @@ export class StoredModel implements ModelSource {
       await removeShard(databases, entry.sha256);
     } catch (error) {
       this.#stopKeeping(error);
-      if ('error' in bytes) return null; // not the shard, the storage is broken
+      if (unreadable) return null; // not the shard, the storage is broken
     }
     if (isLocal(this.#place.url)) throw this.#lost(entry, 'damaged in');
     this.#options.onNotice?.({
@@ -194,25 +200,28 @@ export class StoredModel implements ModelSource {
     return null;
   }
 
-  async #download(entry: ShardEntry, signal: AbortSignal): Promise<ArrayBuffer> {
+  async #download(entry: ShardEntry, signal: AbortSignal | undefined): Promise<ArrayBuffer> {
     const { databases } = this.#place;
     const { backOff, stallMs, partBytes } = this.#options;
     const url = new URL(entry.file, this.#place.url).href;
     const label = this.#label(entry);
     this.#fromCache = false;
+    const keepsParts = this.#keeps && (this.#place.spareBytes ?? Infinity) >= SPARE_BYTES;
+    const keepPart = (offset: number, part: ArrayBuffer): Promise<void> =>
+      this.#keep(entry, () => writePart(databases!, entry.sha256, offset, part));
     let beginning = this.#keeps ? await readParts(databases!, entry.sha256).catch(() => []) : [];
     // Twice; the second time goes past the HTTP cache, which may be what holds the damaged copy. A beginning that was damaged in storage
     // does not count.
     const caches: RequestCache[] = beginning.length > 0 ? ['default', 'default', 'reload'] : ['default', 'reload'];
     for (const cache of caches) {
       const bytes = await downloadFile(url, entry.byteLength, {
-        signal,
         label,
         beginning,
+        ...(signal ? { signal } : {}),
         // What IndexedDB keeps need not be kept a second time.
         cache: this.#keeps ? 'no-store' : cache,
         onBytes: (count) => this.#count(entry, Math.min(count, entry.byteLength - 1)),
-        onPart: (offset, part) => this.#keep(entry, () => writePart(databases!, entry.sha256, offset, part)),
+        ...(keepsParts ? { onPart: keepPart } : {}),
         ...(backOff ? { backOff } : {}),
         ...(stallMs ? { stallMs } : {}),
         ...(partBytes ? { partBytes } : {}),

@@ -31,6 +31,8 @@ export interface Registered {
   readonly evictedBytes: number;
   readonly here: ReadonlySet<string>;
   readonly freeBytes: number | null;
+  /** What remains free once all is stored; null where the browser does not say. */
+  readonly spareBytes: number | null;
 }
 
 /**
@@ -49,14 +51,18 @@ export function register(
     const stored = all.find(([other]) => other === url)?.[1];
     const others = all.filter(([other]) => other !== url).map(([, record]) => record);
     const missingBytes = bytesOf(manifest, (sha256) => !here.has(sha256));
-    const fits = (record: StoredManifest): boolean =>
-      free === null || missingBytes <= free + (stored ? bytesLost(stored, [record, ...others], url, here) : 0);
+    // With the manifest, which browsers keep in two bytes a letter.
+    const needed = missingBytes + 2 * version.text.length;
+    const spare = (record: StoredManifest): number =>
+      free === null ? Infinity : free + (stored ? bytesLost(stored, [record, ...others], url, here) : 0) - needed;
 
     let record = version.isCurrent || !stored ? recordOf(stored, version.text) : { ...stored, openedAt: Date.now() };
-    let keeps = missingBytes === 0 || fits(record);
+    let left = spare(record);
+    let keeps = missingBytes === 0 || left >= 0;
     if (!keeps && record.previous) {
       const { previous: _, ...alone } = record;
-      keeps = fits(alone);
+      left = spare(alone);
+      keeps = left >= 0;
       // If there is no room even without the version before, that one had better stay: it loads without a network.
       record = keeps ? alone : { ...stored!, openedAt: Date.now() };
     }
@@ -64,7 +70,7 @@ export function register(
     if (stored) await removeUnused(databases, shardsNamed(stored));
     const whole = [record, record.previous].find((known) => known?.text === version.text)?.whole ?? [];
     const evictedBytes = bytesOf(manifest, (sha256) => !here.has(sha256), whole);
-    return { keeps, missingBytes, evictedBytes, here, freeBytes: free };
+    return { keeps, missingBytes, evictedBytes, here, freeBytes: free, spareBytes: free === null ? null : left };
   });
 }
 

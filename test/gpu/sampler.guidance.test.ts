@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { classBits, type Filter } from '../../src/model/sampler';
-import { type DrawResult, expectFrequencies, normal, uniform, useSampler } from '../support/sampling';
+import { uniform } from '../support/random';
+import { type DrawResult, expectFrequencies, normal, useSampler } from '../support/sampling';
 import { drawFromTwin, drawTwin, mixtureTwin } from '../twins/sampler';
 
 const { draw } = useSampler();

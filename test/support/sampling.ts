@@ -4,17 +4,7 @@ import type { Gpu } from '../../src/gpu/device';
 import { Runner } from '../../src/gpu/runner';
 import { classBits, NO_TOKEN, Sampler, type SampleSpec } from '../../src/model/sampler';
 import { openGpu } from './gpu';
-
-/** mulberry32: test data only. */
-export function uniform(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+import { uniform } from './random';
 
 export function normal(seed: number, count: number, scale: number): Float32Array<ArrayBuffer> {
   const random = uniform(seed);
