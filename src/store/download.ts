@@ -3,8 +3,11 @@ import { retrying, Transient, type TryOptions } from './retry';
 
 /** No manifest is longer; the largest model's has about 100 kB. */
 const MOST_TEXT = 32 * 1024 * 1024;
-/** Bytes of a file that come in before they are given to `onPart`. Three shards are fetched at once: a kill loses less than one. */
-export const PART_BYTES = 4 * 1024 * 1024;
+/**
+ * Bytes of a file that come in before they are given to `onPart`. Three shards are fetched at once: a kill loses 6 MiB and what is in
+ * transit, less than a shard.
+ */
+const PART_BYTES = 2 * 1024 * 1024;
 
 export interface DownloadOptions extends TryOptions {
   readonly cache?: RequestCache;

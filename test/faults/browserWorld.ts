@@ -16,7 +16,7 @@ import type { DrawResult } from './page/page';
 import type { ReadResult } from './page/storeWorker';
 import type { Kind, Report, Stage } from './suite';
 
-/** Of the store's own model; an eighth of it is kept at a time, so that what lies in sockets is no matter. */
+/** Of the store's own model, in proportion to the real one. */
 export const SHARD_BYTES = 1024 * 1024;
 export const PART_BYTES = SHARD_BYTES / 8;
 /** Of each connection: everything takes about half a second. */
@@ -77,6 +77,8 @@ export class BrowserWorld {
   /** Loaded with the library when the round checks itself, too. */
   checksEngine = false;
   damages = false;
+  /** Bytes that the last read reported: what was in transit when its page died does not count. */
+  loaded = 0;
   readonly #profile: string;
   #killable: KillableBrowser | null = null;
 
@@ -106,6 +108,7 @@ export class BrowserWorld {
 
   async newPage(): Promise<Page> {
     const page = await this.context.newPage();
+    await page.exposeFunction('reportLoaded', (bytes: number) => (this.loaded = bytes));
     await page.goto(`${this.host.url}site/index.html`);
     await page.waitForFunction(() => 'faults' in window);
     return page;

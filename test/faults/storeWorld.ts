@@ -16,9 +16,9 @@ import { Host } from './host';
 import type { Kind, Report, Stage } from './suite';
 import { installBrowser, KILLED, Locks, type Storage, Tab } from './tabs';
 
-/** Sizes in proportion to the real ones: a shard is four parts, three shards come at once. */
+/** Sizes in proportion to the real ones: a shard is eight parts, three shards come at once. */
 export const SHARD_BYTES = 24 * 1024;
-export const PART_BYTES = 6 * 1024;
+export const PART_BYTES = 3 * 1024;
 /** Faults that this many tries outlast. */
 export const MOST_FAULTS = 3;
 

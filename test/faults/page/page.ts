@@ -1,4 +1,4 @@
-import { type Remote, wrap } from 'comlink';
+import { proxy, type Remote, wrap } from 'comlink';
 // oxlint-disable-next-line import/default -- the worker's address, which Vite makes
 import storeWorker from './storeWorker?worker&url';
 import { Rudolph, RudolphError } from '../../../src/index';
@@ -69,7 +69,7 @@ const hex = (bytes: ArrayBuffer): string =>
 const faults = {
   /** @param name of the worker that does it; started where there is none */
   read: (name: string, url: string, settings: Parameters<StoreApi['read']>[1] = {}): Promise<ReadResult> =>
-    storeOf(name).read(url, settings),
+    storeOf(name).read(url, settings, proxy(window.reportLoaded)),
 
   remove: (name: string, url: string): Promise<void> => storeOf(name).remove(url),
 
@@ -135,6 +135,8 @@ const faults = {
 declare global {
   interface Window {
     faults: typeof faults;
+    /** Tells Node how far a read has come, whatever becomes of the page. */
+    reportLoaded: (bytes: number) => void;
   }
 }
 window.faults = faults;

@@ -15,7 +15,11 @@ export interface ReadResult {
 }
 
 /** Reads all shards of a model, with its own settings of the store where they are given. */
-async function read(url: string, settings: { partBytes?: number; components?: ComponentName[] }): Promise<ReadResult> {
+async function read(
+  url: string,
+  settings: { partBytes?: number; components?: ComponentName[] },
+  onLoaded: (bytes: number) => void,
+): Promise<ReadResult> {
   const notices: string[] = [];
   const shards: { file: string; sha256: string }[] = [];
   try {
@@ -23,6 +27,7 @@ async function read(url: string, settings: { partBytes?: number; components?: Co
       backOff: [20, 50, 100, 200],
       stallMs: 5000,
       onNotice: ({ code }) => notices.push(code),
+      onProgress: ({ loadedBytes }) => onLoaded(loadedBytes),
       ...(settings.partBytes ? { partBytes: settings.partBytes } : {}),
     });
     const components = settings.components ?? (Object.keys(source.manifest.components) as ComponentName[]);
