@@ -9,6 +9,8 @@ export type ModelOrigin = 'url' | 'folder' | 'checkpoint';
 /** A version of a model: its manifest as text. */
 export interface StoredVersion {
   readonly text: string;
+  /** Of the text; absent in what earlier versions of the library stored. */
+  readonly sha256?: string;
   /** Components that once were stored completely. Not empty: enough of the version was stored to load it without its host. */
   readonly whole?: readonly string[];
 }
@@ -109,6 +111,22 @@ function beginnings(sha256: string): IDBKeyRange {
 
 export const readManifest = (databases: Databases, url: string): Promise<StoredManifest | undefined> =>
   get<StoredManifest>(url, databases.manifests);
+
+/** A stored manifest without versions whose text was damaged in storage; undefined where none is left. */
+export async function undamaged(stored: StoredManifest | undefined): Promise<StoredManifest | undefined> {
+  if (!stored) return undefined;
+  const { previous, ...current } = stored;
+  const before = previous && (await isTextIntact(previous)) ? previous : undefined;
+  if (await isTextIntact(current)) return before ? { ...current, previous: before } : current;
+  return before && { ...before, openedAt: stored.openedAt, ...(stored.origin ? { origin: stored.origin } : {}) };
+}
+
+async function isTextIntact({ text, sha256 }: StoredVersion): Promise<boolean> {
+  return sha256 === undefined || (await sha256OfText(text)) === sha256;
+}
+
+export const sha256OfText = (text: string): Promise<string> => sha256Of(new TextEncoder().encode(text));
+
 export const writeManifest = (databases: Databases, url: string, manifest: StoredManifest): Promise<void> =>
   databases.manifests('readwrite', (store) => {
     store.put(manifest, url);

@@ -1,6 +1,5 @@
 import { RudolphError } from '../errors';
 import { MANIFEST_FILE } from '../format/manifest';
-import { sha256 } from '../format/sha256';
 import type { FileSink } from '../format/shards';
 import {
   type Databases,
@@ -10,6 +9,7 @@ import {
   readShard,
   removeManifest,
   removeUnused,
+  sha256OfText,
   shardKeys,
   shardsNamed,
   unusedShards,
@@ -31,7 +31,7 @@ export function isLocal(url: string): boolean {
  * @param text of the manifest
  */
 export async function localAddress(text: string): Promise<string> {
-  return `local:${(await sha256(new TextEncoder().encode(text))).slice(0, 32)}`;
+  return `local:${(await sha256OfText(text)).slice(0, 32)}`;
 }
 
 /** @throws RudolphError `bad-input` for what `localAddress` cannot have made. */

@@ -7,10 +7,11 @@ import {
   openDatabases,
   readManifest,
   type StoredManifest,
+  undamaged,
   writeManifest,
 } from './databases';
 import { downloadText } from './download';
-import { checkLocal, isLocal, sweep } from './localModel';
+import { checkLocal, isLocal, localAddress, sweep } from './localModel';
 import { exclusively } from './locks';
 import { megabytes } from './room';
 import { StoredModel, type StoredModelOptions } from './storedModel';
@@ -54,6 +55,13 @@ async function openLocal(url: string, options: OpenModelOptions): Promise<Stored
       { url },
     );
   }
+  if ((await localAddress(stored.text)) !== url) {
+    throw new RudolphError(
+      'bad-model',
+      `the manifest of the model ${url} was damaged in this browser's storage. Open the model's files again`,
+      { url },
+    );
+  }
   const manifest = parseManifest(stored.text, url);
   return new StoredModel({ url, manifest, text: stored.text, databases, keeps: true }, options);
 }
@@ -80,7 +88,7 @@ export async function openModel(url: string, options: OpenModelOptions = {}): Pr
   let databases = options.databases === undefined ? openDatabases() : options.databases;
   let stored: StoredManifest | undefined;
   try {
-    if (databases) stored = await readManifest(databases, address);
+    if (databases) stored = await undamaged(await readManifest(databases, address));
   } catch {
     databases = null; // private modes have an IndexedDB that refuses to open
   }

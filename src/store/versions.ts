@@ -5,10 +5,12 @@ import {
   manifestEntries,
   readManifest,
   removeUnused,
+  sha256OfText,
   shardKeys,
   shardsNamed,
   type StoredManifest,
   type StoredVersion,
+  undamaged,
   writeManifest,
 } from './databases';
 import { exclusively } from './locks';
@@ -39,24 +41,27 @@ export interface Registered {
  * Remembers that a version of a model is opened, and makes room for it: what only outdated versions use is removed.
  * @param isCurrent false where its host cannot be reached: then it may be the version before.
  */
-export function register(
+export async function register(
   databases: Databases,
   url: string,
   manifest: Manifest,
   version: { readonly text: string; readonly isCurrent: boolean },
 ): Promise<Registered> {
+  const { text } = version;
+  const fresh = { text, sha256: await sha256OfText(text) };
   return exclusively(async () => {
     // Read again: another tab may have changed it.
     const [all, here, free] = await Promise.all([manifestEntries(databases), shardKeys(databases), freeBytes()]);
-    const stored = all.find(([other]) => other === url)?.[1];
+    const found = all.find(([other]) => other === url)?.[1];
+    const stored = await undamaged(found);
     const others = all.filter(([other]) => other !== url).map(([, record]) => record);
     const missingBytes = bytesOf(manifest, (sha256) => !here.has(sha256));
     // With the manifest, which browsers keep in two bytes a letter.
-    const needed = missingBytes + 2 * version.text.length;
+    const needed = missingBytes + 2 * text.length;
     const spare = (record: StoredManifest): number =>
       free === null ? Infinity : free + (stored ? bytesLost(stored, [record, ...others], url, here) : 0) - needed;
 
-    let record = version.isCurrent || !stored ? recordOf(stored, version.text) : { ...stored, openedAt: Date.now() };
+    let record = version.isCurrent || !stored ? recordOf(stored, fresh) : { ...stored, openedAt: Date.now() };
     let left = spare(record);
     let keeps = missingBytes === 0 || left >= 0;
     if (!keeps && record.previous) {
@@ -67,8 +72,8 @@ export function register(
       record = keeps ? alone : { ...stored!, openedAt: Date.now() };
     }
     await writeManifest(databases, url, record);
-    if (stored) await removeUnused(databases, shardsNamed(stored));
-    const whole = [record, record.previous].find((known) => known?.text === version.text)?.whole ?? [];
+    if (found) await removeUnused(databases, shardsNamed(found));
+    const whole = [record, record.previous].find((known) => known?.text === text)?.whole ?? [];
     const evictedBytes = bytesOf(manifest, (sha256) => !here.has(sha256), whole);
     return { keeps, missingBytes, evictedBytes, here, freeBytes: free, spareBytes: free === null ? null : left };
   });
@@ -93,19 +98,19 @@ export function rememberWhole(
   });
 }
 
-/** What is remembered when the host has the version `text`. */
-function recordOf(stored: StoredManifest | undefined, text: string): StoredManifest {
+/** What is remembered when the host has the version `fresh`. */
+function recordOf(stored: StoredManifest | undefined, fresh: StoredVersion): StoredManifest {
   const now = { openedAt: Date.now(), origin: 'url' as const };
-  if (!stored) return { text, ...now };
-  if (stored.text === text) {
+  if (!stored) return { ...fresh, ...now };
+  if (stored.text === fresh.text) {
     const { previous, ...alone } = stored;
-    return previous && !isWhole(stored) ? { ...stored, ...now } : { ...alone, ...now };
+    return previous && !isWhole(stored) ? { ...stored, ...fresh, ...now } : { ...alone, ...fresh, ...now };
   }
   // The host went back to the version before.
-  if (stored.previous?.text === text) return { ...stored.previous, ...now };
-  const { whole } = stored;
-  const previous = whole && isWhole(stored) ? { text: stored.text, whole } : stored.previous;
-  return { text, ...now, ...(previous ? { previous } : {}) };
+  if (stored.previous?.text === fresh.text) return { ...stored.previous, ...fresh, ...now };
+  const { openedAt: _, origin: __, previous: before, ...current } = stored;
+  const previous = isWhole(stored) ? current : before;
+  return { ...fresh, ...now, ...(previous ? { previous } : {}) };
 }
 
 /** Bytes of the shards that `counts`, each once: of all components or of some. */

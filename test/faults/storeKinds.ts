@@ -3,7 +3,14 @@ import { openFiles } from '../../src/files/openFiles';
 import { storeFiles } from '../../src/files/storeFiles';
 import { RudolphError } from '../../src/errors';
 import type { ModelFile } from '../../src/format/modelFile';
-import { removeManifest, removeShard, shardKeys, writePart } from '../../src/store/databases';
+import {
+  readManifest,
+  removeManifest,
+  removeShard,
+  shardKeys,
+  writeManifest,
+  writePart,
+} from '../../src/store/databases';
 import { deleteModel, listModels } from '../../src/store/storedModels';
 import type { Random } from '../support/random';
 import type { WebModel } from '../support/webModel';
@@ -186,6 +193,35 @@ export const STORE_KINDS: readonly Kind<StoreWorld>[] = [
         `another notice: ${world.notices.map(({ code }) => code).join(', ')}`,
       );
       await world.checkStorage();
+    },
+  },
+  {
+    name: 'a damaged manifest in storage',
+    rounds: 40,
+    async run(world) {
+      const { random, databases, host } = world;
+      await world.mustLoad();
+      if (random.chance(0.5)) {
+        world.publish(random.pick(world.family.versions));
+        const tab = world.tab();
+        tab.bytesLeft = random.whole(1, SHARD_BYTES * 4);
+        await world.load(tab);
+      }
+      const stored = (await readManifest(databases, world.url))!;
+      const damaged = (text: string): string => {
+        const at = random.whole(0, text.length - 1);
+        return text.slice(0, at) + String.fromCharCode(text.charCodeAt(at) ^ 1) + text.slice(at + 1);
+      };
+      const { previous } = stored;
+      const both = previous && random.chance(0.5) ? { previous: { ...previous, text: damaged(previous.text) } } : {};
+      await writeManifest(databases, world.url, { ...stored, text: damaged(stored.text), ...both });
+      host.down = random.chance(0.5);
+      const loaded = await world.load(world.tab());
+      const offline = host.down && (!previous || 'previous' in both);
+      world.expect(loaded.type === (offline ? 'failed' : 'done'), `the load ${loaded.type}`);
+      if (loaded.type !== 'done') return;
+      const names = [...world.family.versions, world.model].map(({ manifest }) => JSON.stringify(manifest));
+      if (!names.includes(JSON.stringify(loaded.manifest))) world.report('wrong', 'a damaged manifest was used');
     },
   },
   {

@@ -4,7 +4,15 @@ import { IDBFactory } from 'fake-indexeddb';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ComponentName } from '../../src/format/manifest';
 import type { Notice } from '../../src/notice';
-import { type Databases, manifestEntries, removeShard, shardKeys, writePart } from '../../src/store/databases';
+import {
+  type Databases,
+  manifestEntries,
+  removeShard,
+  shardKeys,
+  type StoredManifest,
+  writeManifest,
+  writePart,
+} from '../../src/store/databases';
 import { openModel } from '../../src/store/openModel';
 import { openStore } from '../../src/store/openStore';
 import type { DownloadPlan } from '../../src/store/storedModel';
@@ -188,6 +196,30 @@ describe('what the browser evicts', () => {
     await load();
     expect(notices).toEqual([]);
     expect(await shardKeys(databases)).toEqual(hashesOf(old));
+  });
+});
+
+describe('a manifest that was damaged in storage', () => {
+  const damage = async (): Promise<void> => {
+    const [[address, stored]] = (await manifestEntries(databases)) as [[string, StoredManifest]];
+    const text = stored.text.replace('"convKernel":3', '"convKernel":7');
+    expect(text).not.toBe(stored.text);
+    await writeManifest(databases, address, { ...stored, text });
+  };
+
+  it('is not used: the host has it', async () => {
+    await load();
+    await damage();
+    host.asked = [];
+    expect(await load()).toEqual(hashesOf(old));
+    expect(host.asked).toEqual(['model/rudolph.json']);
+  });
+
+  it('is not used while the host cannot be reached either', async () => {
+    await load();
+    await damage();
+    host.down = true;
+    await expect(load()).rejects.toMatchObject({ code: 'download' });
   });
 });
 
