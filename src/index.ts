@@ -22,7 +22,15 @@ export type { ModelFile } from './format/modelFile';
 export { RudolphError } from './errors';
 export type { ErrorCode, ErrorDetails } from './errors';
 export type { Notice, NoticeCode } from './notice';
-export type { ConvertSettings, FileRole, LoadProgress, ModelInfo, RudolphInfo, StoredModel } from './worker/api';
+export type {
+  ConvertSettings,
+  FileRole,
+  LoadPlan,
+  LoadProgress,
+  ModelInfo,
+  RudolphInfo,
+  StoredModel,
+} from './worker/api';
 export type { AdapterDescription, VariantChoice, Variants } from './gpu/variants';
 export type { RgbaImage } from './image/image';
 export type {

@@ -23,7 +23,10 @@ import { type Picture, PictureReader } from './pictures';
 import { Task } from './task';
 
 export interface LoadOptions {
-  /** Called often; also later, when a task fetches a part that only it needs, as the first picture to be read does the image encoder. */
+  /**
+   * Called often; also later, when a task fetches a part that only it needs, as the first picture to be read does the image encoder.
+   * `plan` says, before anything is fetched, how much that will be and how much room there is.
+   */
   readonly onProgress?: (progress: LoadProgress) => void;
   /** Something the user should know, e.g. that the model could not be stored. */
   readonly onNotice?: (notice: Notice) => void;

@@ -92,6 +92,12 @@ export function noticeText({ code, message, details }: Notice): string {
         : strings.storageFull;
     case 'storage-failed':
       return strings.storageFailed;
+    case 'storage-evicted':
+      return strings.storageEvicted(bytesText(number('evictedBytes')));
+    case 'storage-removed':
+      return strings.storageRemoved;
+    case 'older-version':
+      return strings.olderVersion;
     case 'shard-damaged':
       return strings.storedDamaged;
     case 'no-preview':

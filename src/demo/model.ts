@@ -1,7 +1,7 @@
-import { type LoadProgress, type Notice, Rudolph, RudolphError } from '../index';
+import { type LoadPlan, type LoadProgress, type Notice, Rudolph, RudolphError } from '../index';
 
 export type LoadState =
-  | { readonly type: 'loading'; readonly progress: LoadProgress | null }
+  | { readonly type: 'loading'; readonly progress: LoadProgress | null; readonly plan?: LoadPlan | undefined }
   /** `fetching`: a task needs a part that was not loaded yet. */
   | { readonly type: 'ready'; readonly rudolph: Rudolph; readonly fetching: LoadProgress | null }
   | { readonly type: 'stopped' }
@@ -39,7 +39,8 @@ export class Model {
     this.#set({ type: 'loading', progress: null });
     const onProgress = (progress: LoadProgress): void => {
       if (this.#loading !== loading) return;
-      if (this.#state.type === 'loading') this.#set({ type: 'loading', progress });
+      if (this.#state.type === 'loading')
+        this.#set({ type: 'loading', progress, plan: progress.plan ?? this.#state.plan });
       else if (this.#state.type === 'ready') {
         const complete = progress.totalBytes > 0 && progress.loadedBytes >= progress.totalBytes;
         this.#set({ ...this.#state, fetching: complete ? null : progress });

@@ -59,7 +59,7 @@ function sentence(state: LoadState): string {
   const strings = t();
   if (state.type === 'stopped') return strings.loadStopped;
   if (state.type === 'failed') return strings.loadFailed;
-  if (state.type === 'loading') return loadingSentence(state.progress, strings.downloading);
+  if (state.type === 'loading') return loadingSentence(state.progress, strings.downloading) + roomLeft(state);
   if (state.fetching) return loadingSentence(state.fetching, strings.fetchingPart);
   return strings.ready(adapterName(state.rudolph.info.adapter));
 }
@@ -71,6 +71,12 @@ function loadingSentence(
   if (!progress || progress.totalBytes === 0) return t().opening;
   if (progress.stage === 'compile') return t().compiling;
   return bytes(bytesText(progress.loadedBytes), bytesText(progress.totalBytes), progress.fromCache);
+}
+
+/** Beside what a download takes, what there is room for. */
+function roomLeft({ progress, plan }: Extract<LoadState, { type: 'loading' }>): string {
+  const free = plan?.freeBytes ?? null;
+  return progress?.stage === 'download' && !progress.fromCache && free !== null ? t().roomLeft(bytesText(free)) : '';
 }
 
 /** Browsers give lower-case identifiers. */

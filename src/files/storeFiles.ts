@@ -82,8 +82,9 @@ async function convert({ conversion }: CheckpointFiles, intake: Intake, options:
   });
   if (options.complete && manifest.components.imageDecoder) {
     // The address only marks it as one that has no host.
-    const url = await localAddress(JSON.stringify(manifest));
-    manifest = await options.complete(new StoredModel(url, manifest, options.databases, true, {}), intake);
+    const text = JSON.stringify(manifest);
+    const place = { url: await localAddress(text), manifest, text, databases: options.databases, keeps: true };
+    manifest = await options.complete(new StoredModel(place, {}), intake);
   }
   return `${JSON.stringify(manifest)}\n`;
 }

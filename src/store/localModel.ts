@@ -1,20 +1,23 @@
 import { RudolphError } from '../errors';
 import { MANIFEST_FILE } from '../format/manifest';
-import { sha256 } from '../format/sha256';
 import type { FileSink } from '../format/shards';
 import {
   type Databases,
-  hasShard,
-  isQuotaError,
+  isIntact,
   manifestEntries,
   type ModelOrigin,
+  readShard,
   removeManifest,
   removeUnused,
+  sha256OfText,
+  shardKeys,
+  shardsNamed,
+  unusedShards,
   writeManifest,
   writeShard,
 } from './databases';
 import { exclusively, webLocks } from './locks';
-import { freeBytes, storageFull } from './room';
+import { withStorage } from './room';
 
 /** Addresses of models that came from somebody's own files: `local:` and 32 digits of the manifest's SHA-256. */
 const LOCAL = /^local:[0-9a-f]{32}$/;
@@ -28,7 +31,7 @@ export function isLocal(url: string): boolean {
  * @param text of the manifest
  */
 export async function localAddress(text: string): Promise<string> {
-  return `local:${(await sha256(new TextEncoder().encode(text))).slice(0, 32)}`;
+  return `local:${(await sha256OfText(text)).slice(0, 32)}`;
 }
 
 /** @throws RudolphError `bad-input` for what `localAddress` cannot have made. */
@@ -84,20 +87,20 @@ export class Intake implements FileSink {
   }
 
   /**
-   * Stores a shard, unless it is there.
+   * Stores a shard, unless it is there undamaged.
    * @throws RudolphError `storage`
    */
   async put(hash: string, bytes: ArrayBuffer): Promise<void> {
-    await this.#stored(() =>
-      exclusively(async () => {
-        if (!this.#shards.has(hash)) {
-          this.#shards.add(hash);
-          const text = JSON.stringify({ intake: [...this.#shards] });
-          await writeManifest(this.#databases, this.#key, { text, openedAt: Date.now() });
-        }
-        if (!(await hasShard(this.#databases, hash))) await writeShard(this.#databases, hash, bytes);
-      }),
-    );
+    const write = async (): Promise<void> => {
+      if (!this.#shards.has(hash)) {
+        this.#shards.add(hash);
+        const text = JSON.stringify({ intake: [...this.#shards] });
+        await writeManifest(this.#databases, this.#key, { text, openedAt: Date.now() });
+      }
+      const stored = await readShard(this.#databases, hash).catch(() => undefined);
+      if (!(await isIntact(stored, hash))) await writeShard(this.#databases, hash, bytes);
+    };
+    await withStorage(() => exclusively(write), this.#neededBytes);
   }
 
   /**
@@ -107,10 +110,18 @@ export class Intake implements FileSink {
    */
   async commit(text: string, origin: ModelOrigin): Promise<string> {
     const url = await localAddress(text);
-    await this.#stored(async () => {
+    const write = async (): Promise<void> => {
+      const here = await shardKeys(this.#databases);
+      if (![...this.#shards].every((hash) => here.has(hash))) {
+        throw new RudolphError(
+          'storage',
+          "this browser removed the model while it was being stored (were the site's data cleared?): open its files again",
+        );
+      }
       await writeManifest(this.#databases, url, { text, openedAt: Date.now(), origin });
       await removeManifest(this.#databases, this.#key);
-    });
+    };
+    await withStorage(() => exclusively(write), this.#neededBytes);
     this.#end();
     return url;
   }
@@ -130,36 +141,26 @@ export class Intake implements FileSink {
     underWay.delete(this.#key);
     this.#release();
   }
-
-  async #stored(write: () => Promise<void>): Promise<void> {
-    try {
-      await write();
-    } catch (error) {
-      if (error instanceof RudolphError) throw error;
-      if (isQuotaError(error)) throw storageFull(this.#neededBytes, await freeBytes().catch(() => null), error);
-      throw new RudolphError(
-        'storage',
-        `this browser's storage failed (${error instanceof Error ? error.message : String(error)}); reload the page and try again`,
-        {},
-        { cause: error },
-      );
-    }
-  }
 }
 
-/** Removes what intakes left that ended without saying so: a closed tab, a worker that was killed. */
+/**
+ * Removes what nobody will come back for: what intakes left that ended without saying so (a closed tab, a worker that was killed), and
+ * shards that no model names any more.
+ */
 export async function sweep(databases: Databases): Promise<void> {
-  for (const [key, { text }] of await manifestEntries(databases)) {
+  for (const [key, manifest] of await manifestEntries(databases)) {
     if (!key.startsWith(PREFIX) || underWay.has(key)) continue;
-    const remove = (): Promise<void> => clear(databases, key, text.match(/\b[0-9a-f]{64}\b/g) ?? []);
+    const remove = (): Promise<void> => clear(databases, key, shardsNamed(manifest));
     const locks = webLocks();
     // Another tab's intake holds its lock.
     if (locks) await locks.request(key, { ifAvailable: true }, (lock) => (lock ? remove() : undefined));
     else await remove();
   }
+  const unused = await unusedShards(databases);
+  if (unused.length > 0) await exclusively(() => removeUnused(databases, unused));
 }
 
-async function clear(databases: Databases, key: string, shards: readonly string[]): Promise<void> {
+async function clear(databases: Databases, key: string, shards: Iterable<string>): Promise<void> {
   await exclusively(async () => {
     await removeManifest(databases, key);
     await removeUnused(databases, shards);

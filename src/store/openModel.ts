@@ -1,20 +1,21 @@
 import { RudolphError } from '../errors';
-import { type Manifest, MANIFEST_FILE } from '../format/manifest';
+import { MANIFEST_FILE } from '../format/manifest';
 import { parseManifest } from '../format/parseManifest';
 import {
-  allShards,
   type Databases,
+  isQuotaError,
   openDatabases,
   readManifest,
-  removeUnused,
-  shardKeys,
+  type StoredManifest,
+  undamaged,
   writeManifest,
 } from './databases';
 import { downloadText } from './download';
-import { checkLocal, isLocal } from './localModel';
+import { checkLocal, isLocal, localAddress, sweep } from './localModel';
 import { exclusively } from './locks';
-import { freeBytes, megabytes } from './room';
+import { megabytes } from './room';
 import { StoredModel, type StoredModelOptions } from './storedModel';
+import { isWhole, register, type Registered } from './versions';
 
 export interface OpenModelOptions extends StoredModelOptions {
   readonly signal?: AbortSignal;
@@ -54,8 +55,15 @@ async function openLocal(url: string, options: OpenModelOptions): Promise<Stored
       { url },
     );
   }
+  if ((await localAddress(stored.text)) !== url) {
+    throw new RudolphError(
+      'bad-model',
+      `the manifest of the model ${url} was damaged in this browser's storage. Open the model's files again`,
+      { url },
+    );
+  }
   const manifest = parseManifest(stored.text, url);
-  return new StoredModel(url, manifest, databases, true, options);
+  return new StoredModel({ url, manifest, text: stored.text, databases, keeps: true }, options);
 }
 
 /** The error where own files should be stored, or a stored model opened, and there is no IndexedDB. */
@@ -78,9 +86,9 @@ export async function openModel(url: string, options: OpenModelOptions = {}): Pr
   const address = manifestUrl(url);
   if (isLocal(address)) return openLocal(address, options);
   let databases = options.databases === undefined ? openDatabases() : options.databases;
-  let stored: Awaited<ReturnType<typeof readManifest>>;
+  let stored: StoredManifest | undefined;
   try {
-    if (databases) stored = await readManifest(databases, address);
+    if (databases) stored = await undamaged(await readManifest(databases, address));
   } catch {
     databases = null; // private modes have an IndexedDB that refuses to open
   }
@@ -91,21 +99,43 @@ export async function openModel(url: string, options: OpenModelOptions = {}): Pr
       details: {},
     });
   }
-  const text = await manifestText(address, stored?.text, options);
+  const version = await currentVersion(address, stored, options);
+  const { text } = version;
   const manifest = parseManifest(text, address);
-  let keeps = databases !== null;
-  if (databases) {
-    try {
-      await writeManifest(databases, address, { text, openedAt: Date.now(), origin: 'url' });
-      // A new version of the model: what only the old one used would stay for ever.
-      const old = stored && stored.text !== text ? (stored.text.match(/\b[0-9a-f]{64}\b/g) ?? []) : [];
-      if (old.length > 0) await exclusively(() => removeUnused(databases!, old));
-      keeps = await hasRoom(databases, manifest, options);
-    } catch {
-      keeps = false;
-    }
+  const nowhere = { url: address, manifest, text, databases, keeps: false };
+  if (!databases) return new StoredModel(nowhere, options);
+  let found: Registered;
+  try {
+    // What nobody needs any more takes room that this model may want.
+    await sweep(databases);
+    found = await register(databases, address, manifest, version);
+  } catch (error) {
+    const full = isQuotaError(error);
+    const reason = error instanceof Error ? error.message : String(error);
+    options.onNotice?.({
+      code: full ? 'storage-full' : 'storage-failed',
+      message: `this browser keeps nothing of the model: its storage ${full ? 'is full' : `failed (${reason})`}. It runs all the same, but has to be fetched again next time`,
+      details: full ? {} : { reason },
+    });
+    return new StoredModel(nowhere, options);
   }
-  return new StoredModel(address, manifest, databases, keeps, options);
+  const { keeps, missingBytes, evictedBytes, here, freeBytes, spareBytes } = found;
+  if (!keeps) {
+    const free = freeBytes ?? 0;
+    options.onNotice?.({
+      code: 'storage-full',
+      message: `the model needs ${megabytes(missingBytes)} of this browser's storage, ${megabytes(free)} are free: it runs, but has to be fetched again next time. Free ${megabytes(missingBytes - free)} (remove stored models, or make room on the disk) to keep it`,
+      details: { neededBytes: missingBytes, freeBytes: free, missingBytes: missingBytes - free },
+    });
+  }
+  if (evictedBytes > 0) {
+    options.onNotice?.({
+      code: 'storage-evicted',
+      message: `this browser removed ${megabytes(evictedBytes)} of the model from its storage since the last visit, as browsers do when the disk fills up; they are fetched again`,
+      details: { evictedBytes },
+    });
+  }
+  return new StoredModel({ ...nowhere, keeps, here, freeBytes, spareBytes }, options);
 }
 
 /** The manifest's address from that of the manifest or of its folder; `local:…` stays. */
@@ -123,32 +153,36 @@ export function manifestUrl(url: string, base?: string): string {
   return address.href;
 }
 
-/** The network's manifest; the stored one where the network has none to give. A 404 is an answer, not an outage. */
-async function manifestText(url: string, stored: string | undefined, options: OpenModelOptions): Promise<string> {
-  const common = { label: 'the manifest', ...(options.signal ? { signal: options.signal } : {}) };
-  const waits = options.backOff ? { backOff: options.backOff } : {};
-  if (stored === undefined) return downloadText(url, { ...common, ...waits });
-  try {
-    const text = await downloadText(url, { ...common, backOff: [], stallMs: OFFLINE_AFTER_MS });
-    return text;
-  } catch (error) {
-    options.signal?.throwIfAborted();
-    if (error instanceof RudolphError && error.details['status'] === undefined) return stored;
-    throw error;
+/**
+ * The network's version; one that is stored where the network has none to give: if a newer one is not there completely, the one
+ * before. A 404 is an answer, not an outage.
+ */
+async function currentVersion(
+  url: string,
+  stored: StoredManifest | undefined,
+  options: OpenModelOptions,
+): Promise<{ readonly text: string; readonly isCurrent: boolean }> {
+  const { signal, backOff, stallMs } = options;
+  const common = { label: 'the manifest', ...(signal ? { signal } : {}) };
+  if (!stored) {
+    const tries = { ...(backOff ? { backOff } : {}), ...(stallMs ? { stallMs } : {}) };
+    return { text: await downloadText(url, { ...common, ...tries }), isCurrent: true };
   }
-}
-
-/** Whether what is missing of the model fits into the browser's quota; says so if not. */
-async function hasRoom(databases: Databases, manifest: Manifest, options: OpenModelOptions): Promise<boolean> {
-  const free = await freeBytes();
-  if (free === null) return true;
-  const here = await shardKeys(databases);
-  const missing = allShards(manifest).reduce((sum, shard) => sum + (here.has(shard.sha256) ? 0 : shard.byteLength), 0);
-  if (missing === 0 || missing <= free) return true;
+  try {
+    const text = await downloadText(url, { ...common, backOff: [], stallMs: stallMs ?? OFFLINE_AFTER_MS });
+    return { text, isCurrent: true };
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (!(error instanceof RudolphError) || error.code !== 'download' || error.details['status'] !== undefined)
+      throw error;
+  }
+  const { text, previous } = stored;
+  if (!previous || isWhole(stored)) return { text, isCurrent: false };
   options.onNotice?.({
-    code: 'storage-full',
-    message: `the model needs ${megabytes(missing)} of this browser's storage, ${megabytes(free)} are free: it runs, but has to be fetched again next time`,
-    details: { neededBytes: missing, freeBytes: free },
+    code: 'older-version',
+    message:
+      "the model's host cannot be reached, and its new version has not come completely: the version before is used",
+    details: {},
   });
-  return false;
+  return { text: previous.text, isCurrent: false };
 }

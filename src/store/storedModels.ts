@@ -9,10 +9,12 @@ import {
   removeManifest,
   removeUnused,
   shardKeys,
+  shardsNamed,
 } from './databases';
 import { sweep } from './localModel';
 import { exclusively } from './locks';
 import { manifestUrl } from './openModel';
+import { withStorage } from './room';
 
 /** A model that this browser keeps, whole or in part. */
 export interface StoredModelInfo {
@@ -26,11 +28,16 @@ export interface StoredModelInfo {
   readonly source: ModelOrigin;
 }
 
-/** The models in this browser's storage, the last opened first. */
+/**
+ * The models in this browser's storage, the last opened first.
+ * @throws RudolphError `storage`
+ */
 export async function listModels(databases: Databases | null = openDatabases()): Promise<StoredModelInfo[]> {
   if (!databases) return [];
-  await sweep(databases);
-  const [manifests, here] = await Promise.all([readable(databases), shardKeys(databases)]);
+  const [manifests, here] = await withStorage(async () => {
+    await sweep(databases);
+    return Promise.all([readable(databases), shardKeys(databases)]);
+  });
   return manifests
     .map(({ url, manifest, openedAt, source }) => {
       const shards = allShards(manifest);
@@ -47,15 +54,19 @@ export async function listModels(databases: Databases | null = openDatabases()):
     .sort((a, b) => b.savedAt.getTime() - a.savedAt.getTime());
 }
 
-/** Removes a model from this browser's storage; shards that other stored models use stay. */
+/**
+ * Removes a model with all its versions from this browser's storage; shards that other stored models use stay.
+ * @throws RudolphError `storage`
+ */
 export async function deleteModel(url: string, databases: Databases | null = openDatabases()): Promise<void> {
   if (!databases) return;
   const address = manifestUrl(url, typeof location === 'undefined' ? undefined : location.href);
-  const stored = await readManifest(databases, address);
-  await exclusively(async () => {
+  const remove = async (): Promise<void> => {
+    const stored = await readManifest(databases, address);
     await removeManifest(databases, address);
-    await removeUnused(databases, stored?.text.match(/\b[0-9a-f]{64}\b/g) ?? []);
-  });
+    if (stored) await removeUnused(databases, shardsNamed(stored));
+  };
+  await withStorage(() => exclusively(remove));
 }
 
 async function readable(databases: Databases) {

@@ -20,8 +20,23 @@ export interface LoadProgress {
   readonly loadedBytes: number;
   /** 0 while it is not known. */
   readonly totalBytes: number;
-  /** Whether everything so far came from this browser's storage. */
+  /** Whether everything comes from this browser's storage, and nothing has to be fetched. */
   readonly fromCache: boolean;
+  /** With `download`: what is going to be fetched and how much room there is, known before the first byte is fetched. */
+  readonly plan?: LoadPlan;
+}
+
+/** What a load, or the part of a model that a later task needs, is going to take. To refuse it, abort the load. */
+export interface LoadPlan {
+  /** Bytes that are needed now, and of those what is in this browser's storage already: the rest is fetched. */
+  readonly totalBytes: number;
+  readonly storedBytes: number;
+  /** Bytes of the whole model, with the parts that only later tasks need. */
+  readonly modelBytes: number;
+  /** Bytes that this browser still lets the page store; null where it does not say. */
+  readonly freeBytes: number | null;
+  /** Whether what is fetched will be stored: there is storage, and room. */
+  readonly keeps: boolean;
 }
 
 /** What is known about a loaded model and about what it runs on. */

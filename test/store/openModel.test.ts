@@ -2,15 +2,15 @@
 import 'fake-indexeddb/auto';
 import { createStore } from 'idb-keyval';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Manifest, ShardEntry } from '../../src/format/manifest';
+import type { Manifest } from '../../src/format/manifest';
 import { sha256 } from '../../src/format/sha256';
 import type { Notice } from '../../src/notice';
 import { type Databases, readShard, shardKeys, writeShard } from '../../src/store/databases';
 import { manifestUrl, openModel } from '../../src/store/openModel';
 import type { DownloadProgress } from '../../src/store/storedModel';
 import { deleteModel, listModels } from '../../src/store/storedModels';
+import { type WebModel, webModel } from '../support/webModel';
 
 /*
  * A real server and a fake IndexedDB. Each test says what the host does wrong; the control case is the first.
@@ -20,7 +20,7 @@ type Answer = (request: IncomingMessage, response: ServerResponse, bytes: Uint8A
 let server: Server;
 let url: string;
 let manifest: Manifest;
-let files: Map<string, Uint8Array>;
+let files: WebModel['files'];
 /** Paths asked for, in order. */
 let asked: string[];
 /** What the host does instead of answering with the file; once per entry of the list, then normally. */
@@ -344,40 +344,12 @@ function cut(request: IncomingMessage, response: ServerResponse, bytes: Uint8Arr
   response.write(bytes.subarray(0, 100), () => setTimeout(() => request.socket.destroy(), 5));
 }
 
-/** The real manifest's form with two components: a tokenizer of one shard and a transformer of four. */
-async function smallModel(): Promise<{ manifest: Manifest; files: Map<string, Uint8Array> }> {
-  const made = new Map<string, Uint8Array>();
-  const entries = async (lengths: readonly number[], seed: number): Promise<ShardEntry[]> =>
-    Promise.all(
-      lengths.map(async (byteLength, k) => {
-        const bytes = Uint8Array.from({ length: byteLength }, (_, i) => (i * 7 + k * 31 + seed) & 255);
-        const hash = await sha256(bytes);
-        made.set(`${hash}.bin`, bytes);
-        return { file: `${hash}.bin`, byteLength, sha256: hash };
-      }),
-    );
-  const tensor = (name: string, component: 'tokenizer' | 'transformer', byteLength: number) => ({
-    name,
-    dtype: 'u8' as const,
-    shape: [byteLength],
-    rowStride: byteLength,
-    component,
-    offset: 0,
-    byteLength,
+/** A tokenizer of one shard and a transformer of four. */
+function smallModel(): Promise<WebModel> {
+  const shards = (lengths: readonly number[], seed: number) =>
+    lengths.map((length, k) => Uint8Array.from({ length }, (_, i) => (i * 7 + k * 31 + seed) & 255));
+  return webModel('small', {
+    tokenizer: shards([4096], 1),
+    transformer: shards([262144, 262144, 262144, 1024], 2),
   });
-  const small: Manifest = {
-    formatVersion: 1,
-    name: 'small',
-    producer: 'test',
-    config: JSON.parse(readFileSync(new URL('../fixtures/store/config.json', import.meta.url), 'utf8')),
-    specialTokens: null,
-    imageTokenizer: null,
-    components: {
-      tokenizer: { byteLength: 4096, shards: await entries([4096], 1) },
-      transformer: { byteLength: 262144 * 3 + 1024, shards: await entries([262144, 262144, 262144, 1024], 2) },
-    },
-    tensors: [tensor('bpe.model', 'tokenizer', 4096), tensor('weights', 'transformer', 262144)],
-  };
-  made.set('rudolph.json', new TextEncoder().encode(JSON.stringify(small)));
-  return { manifest: small, files: made };
 }

@@ -1,4 +1,4 @@
-import { IDBFactory } from 'fake-indexeddb';
+import { IDBFactory, IDBKeyRange } from 'fake-indexeddb';
 import { createStore } from 'idb-keyval';
 import { afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import type { Manifest } from '../../src/format/manifest';
@@ -24,6 +24,7 @@ beforeAll(async () => {
 beforeEach(() => {
   asked = [];
   vi.stubGlobal('indexedDB', new IDBFactory());
+  vi.stubGlobal('IDBKeyRange', IDBKeyRange);
   databases = { shards: createStore('shards', 'shards'), manifests: createStore('manifests', 'manifests') };
   vi.stubGlobal('navigator', { locks: fakeLocks() });
   vi.stubGlobal('fetch', async (url: string) => {

@@ -13,6 +13,7 @@ export const EN: Strings = {
     `Loading the model: ${done} of ${total}, ${fromCache ? 'from this browser’s storage' : 'from the network'}`,
   fetchingPart: (done, total, fromCache) =>
     `Fetching another part: ${done} of ${total}, ${fromCache ? 'from this browser’s storage' : 'from the network'}`,
+  roomLeft: (free) => `; free in this browser: ${free}`,
   compiling: 'Preparing the graphics card…',
   ready: (adapter) => `Ready: ${adapter}`,
   unnamedAdapter: 'a graphics card without a name',
@@ -288,6 +289,12 @@ export const EN: Strings = {
   storageShort: (needed, free) =>
     `The model needs ${needed} of this browser’s storage, ${free} are free: it runs, but has to be fetched again next time.`,
   storageFailed: 'This browser’s storage failed: the model runs, but has to be fetched again next time.',
+  storageEvicted: (size) =>
+    `This browser removed a part of the model (${size}) from its storage, perhaps to make room; it is fetched again.`,
+  storageRemoved:
+    'The model was removed from this browser’s storage while it was loading: it runs, but has to be fetched again next time.',
+  olderVersion:
+    'The model’s host cannot be reached, and its new version has not come completely: the version before runs, from this browser’s storage.',
   storedDamaged: 'A part of the model was damaged in this browser’s storage; it is fetched again.',
   noPreview: 'Pictures of this model come without a live preview while they are drawn.',
   converted: (message: string) => `The checkpoint was converted; the converter says: ${message}.`,

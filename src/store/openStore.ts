@@ -1,0 +1,88 @@
+import type { UseStore } from 'idb-keyval';
+
+/** A browser that has not opened a database by then will not (Safari now and then): better go on without storage. */
+const OPEN_WITHIN_MS = 10_000;
+/** So does one that has not written 16 MiB by then. */
+const END_WITHIN_MS = 60_000;
+
+/**
+ * A database with one object store, in the form that idb-keyval takes. It is opened at first use, and anew after the browser
+ * closed it, as it does when the site's data are cleared; then it may be empty. Who wants to delete the database is let through.
+ *
+ * idb-keyval's own `createStore` would keep a deletion waiting, and wait for ever for a database that does not open.
+ * @param limits in milliseconds, for tests
+ */
+export function openStore(
+  database: string,
+  storeName: string,
+  { open: openWithinMs = OPEN_WITHIN_MS, end: endWithinMs = END_WITHIN_MS } = {},
+): UseStore {
+  let opening: Promise<IDBDatabase> | undefined;
+  const forget = (): void => {
+    opening = undefined;
+  };
+  const begin = async (mode: IDBTransactionMode): Promise<IDBTransaction> => {
+    opening ??= connect(database, storeName, openWithinMs, forget);
+    return (await opening).transaction(storeName, mode);
+  };
+  return async (mode, callback) => {
+    let transaction: IDBTransaction;
+    try {
+      transaction = await begin(mode);
+    } catch (error) {
+      forget();
+      // The connection is closed, and the event that would have said so is still on its way.
+      if (!(error instanceof DOMException) || error.name !== 'InvalidStateError') throw error;
+      transaction = await begin(mode);
+    }
+    return inTime(Promise.resolve(callback(transaction.objectStore(storeName))), endWithinMs, database);
+  };
+}
+
+function inTime<T>(work: Promise<T>, withinMs: number, name: string): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const late = (): void =>
+      reject(new DOMException(`the database ${name} did not answer within ${withinMs / 1000} s`, 'TimeoutError'));
+    const timer = setTimeout(late, withinMs);
+    work.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
+function connect(name: string, storeName: string, withinMs: number, onGone: () => void): Promise<IDBDatabase> {
+  return new Promise((resolve, reject) => {
+    const request = indexedDB.open(name);
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      reject(new DOMException(`the database ${name} did not open within ${withinMs / 1000} s`, 'TimeoutError'));
+    }, withinMs);
+    request.onupgradeneeded = () => request.result.createObjectStore(storeName);
+    request.onerror = () => {
+      clearTimeout(timer);
+      reject(request.error ?? new DOMException(`the database ${name} did not open`, 'UnknownError'));
+    };
+    request.onsuccess = () => {
+      clearTimeout(timer);
+      const database = request.result;
+      database.onclose = onGone;
+      database.onversionchange = () => {
+        onGone();
+        database.close();
+      };
+      if (late) database.close();
+      else resolve(database);
+    };
+  });
+}
+
+/**
+ * Settles when a transaction has. (idb-keyval listens to the transaction's `error`, too, which comes before `abort`, when the reason is
+ * not yet there: a full disk would be reported as null.)
+ */
+export function committed(transaction: IDBTransaction): Promise<void> {
+  return new Promise((resolve, reject) => {
+    transaction.oncomplete = () => resolve();
+    transaction.onabort = () =>
+      reject(transaction.error ?? new DOMException('the browser ended the transaction', 'UnknownError'));
+  });
+}
