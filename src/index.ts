@@ -23,7 +23,7 @@ export { RudolphError } from './errors';
 export type { ErrorCode, ErrorDetails } from './errors';
 export type { Notice, NoticeCode } from './notice';
 export type { ConvertSettings, FileRole, LoadProgress, ModelInfo, RudolphInfo, StoredModel } from './worker/api';
-export type { AdapterDescription, VariantChoice, Variants } from './gpu/variants';
+export type { AdapterDescription, GpuMemory, VariantChoice, Variants } from './gpu/variants';
 export type { RgbaImage } from './image/image';
 export type {
   AnswerOptions,

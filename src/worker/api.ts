@@ -2,7 +2,7 @@ import type { PlainError } from '../errors';
 import type { ConvertSettings, FileRole, FilesReport } from '../files/report';
 import type { ComponentName, Manifest } from '../format/manifest';
 import type { ModelFile } from '../format/modelFile';
-import type { AdapterDescription, VariantChoice, Variants } from '../gpu/variants';
+import type { AdapterDescription, GpuMemory, VariantChoice, Variants } from '../gpu/variants';
 import type { NoticeEvent, TaskName, TaskTypes } from '../tasks/types';
 
 export type { ConvertSettings, FileRole, FilesReport };
@@ -22,6 +22,8 @@ export interface LoadProgress {
   readonly totalBytes: number;
   /** Whether everything so far came from this browser's storage. */
   readonly fromCache: boolean;
+  /** What model and drawing take of the graphics memory: known before anything is downloaded, null before that. */
+  readonly memory: GpuMemory | null;
 }
 
 /** What is known about a loaded model and about what it runs on. */
@@ -29,6 +31,10 @@ export interface RudolphInfo {
   readonly adapter: AdapterDescription;
   /** Which optional kernel variants are in use. */
   readonly variants: Variants;
+  /** What model and drawing take of the graphics memory. */
+  readonly memory: GpuMemory;
+  /** How the kernels did that were tested at load, the adapter and the browser: text for a bug report. */
+  readonly selfTest: string;
   readonly model: ModelInfo;
 }
 

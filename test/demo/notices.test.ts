@@ -10,6 +10,7 @@ const DETAILS: Readonly<Record<Exclude<NoticeCode, 'untrained'>, Notice['details
   'storage-failed': { reason: 'out of luck' },
   'shard-damaged': { file: 'abc.bin' },
   'no-preview': {},
+  'device-restored': { reason: 'driver reset' },
   converted: {},
 };
 
