@@ -1,6 +1,6 @@
 import type { ModelSource } from '../src/format/modelSource';
 import { type Gpu, requestGpu } from '../src/gpu/device';
-import { selfTested } from '../src/model/selfTest';
+import { tested } from '../src/model/selfTest';
 import { type Bench, type BenchOptions, completeOptions } from './context';
 import { measureKernels } from './kernels';
 import { measureModels } from './models';
@@ -23,8 +23,7 @@ export interface Surroundings {
 export async function runBench(surroundings: Surroundings, options: BenchOptions): Promise<Results> {
   const { log, embedded, conditions } = surroundings;
   const variants = options.variants === 'f16' ? { f16: true } : (options.variants ?? 'auto');
-  const untested = await requestGpu(surroundings.api, { variants });
-  const gpu = await selfTested(untested);
+  const gpu = tested(await requestGpu(surroundings.api, { variants }));
   try {
     const complete = completeOptions(options, gpu.adapter.software);
     const results: Results = {

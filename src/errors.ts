@@ -10,11 +10,11 @@ export type ErrorCode =
   | 'download' // the network or the host failed
   | 'storage' // IndexedDB failed or is full
   | 'no-webgpu' // no WebGPU or no adapter
-  | 'device-lost' // the GPU device went away
+  | 'device-lost' // the GPU device went away, and no other could take its place
   | 'out-of-memory' // the GPU refused an allocation
   | 'self-test' // a kernel gave a wrong answer on this device
   | 'unsupported' // the model lacks what the task needs
-  | 'worker'; // the worker failed to start or died
+  | 'worker'; // the worker failed to start, died, or met an error that nobody expected
 
 /** A JSON-like bag of facts about the failure (names, numbers), for programs and reports. */
 export type ErrorDetails = Readonly<Record<string, unknown>>;

@@ -31,7 +31,7 @@ export type {
   RudolphInfo,
   StoredModel,
 } from './worker/api';
-export type { AdapterDescription, VariantChoice, Variants } from './gpu/variants';
+export type { AdapterDescription, GpuMemory, VariantChoice, Variants } from './gpu/variants';
 export type { RgbaImage } from './image/image';
 export type {
   AnswerOptions,

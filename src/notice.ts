@@ -10,6 +10,7 @@ export type NoticeCode =
   | 'older-version' // the host cannot be reached and its new version has not come completely: the one before is used
   | 'shard-damaged' // a stored shard, `file`, was damaged; it is fetched again
   | 'no-preview' // drawings have no live preview; `reason` where computing its colours failed
+  | 'device-restored' // the graphics device was lost, `reason`; the work goes on on another one
   | 'converted'; // what the converter of somebody's checkpoint wants to be known, in its own words
 
 /** Something the user should know although everything works: `message` is for people, `details` are its names and numbers. */

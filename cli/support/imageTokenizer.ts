@@ -1,6 +1,7 @@
 import { RudolphError } from '../../src/errors';
 import type { ComponentName } from '../../src/format/manifest';
 import { ImageTokenizer } from '../../src/model/imageTokenizer';
+import { tested } from '../../src/model/selfTest';
 import { Weights } from '../../src/model/weights';
 import { openNodeGpu } from '../dawn';
 import { variantsOf } from './engine';
@@ -25,7 +26,7 @@ export async function withImageTokenizer<T>(
     const hint = HINTS[component] ?? 'convert the model with --vqgan';
     throw new RudolphError('unsupported', `the model ${manifest.name} has no ${component}; ${hint}`, { component });
   }
-  const gpu = await openNodeGpu({ variants: variantsOf(options) });
+  const gpu = tested(await openNodeGpu({ variants: variantsOf(options) }));
   try {
     const weights = await Weights.load(gpu.device, source, [component], { signal });
     const tokenizer = await ImageTokenizer.create(gpu, weights, manifest);

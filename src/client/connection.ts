@@ -15,7 +15,8 @@ import type {
 import { startWorker, whyNotStarted } from './startWorker';
 
 /**
- * A worker and the calls that wait for it. When the worker dies, all of them reject, and so does every later call.
+ * A worker and the calls that wait for it. When the worker dies, all of them reject, and so does every later call: whoever has a
+ * connection makes another one.
  */
 export class Connection {
   readonly #worker: Worker;
@@ -32,14 +33,17 @@ export class Connection {
     this.#worker.addEventListener('error', (event) => {
       event.preventDefault();
       const what = event.message ? `the worker failed: ${event.message}` : whyNotStarted(address, ownOrigin);
-      this.#close(
-        new RudolphError('worker', `${what}; load the model again`, { file: event.filename, line: event.lineno }),
-      );
+      this.#close(new RudolphError('worker', `${what}; try again`, { file: event.filename, line: event.lineno }));
     });
     this.#worker.addEventListener('messageerror', () => {
-      this.#close(new RudolphError('worker', 'a message of the worker could not be read; load the model again'));
+      this.#close(new RudolphError('worker', 'a message of the worker could not be read; try again'));
     });
     void this.#watchDeath();
+  }
+
+  /** Whether the worker is gone. */
+  get closed(): boolean {
+    return this.#closed !== null;
   }
 
   load(
@@ -111,7 +115,7 @@ export class Connection {
     this.#close(
       new RudolphError(
         'worker',
-        'the browser ended the worker, most likely for want of memory: close other tabs and load the model again',
+        'the browser ended the worker, most likely for want of memory: close other tabs and try again',
       ),
     );
   }

@@ -16,7 +16,7 @@ import type {
   TaskTypes,
   TextToImageOptions,
 } from '../tasks/types';
-import type { ConvertSettings, LoadProgress, RudolphInfo } from '../worker/api';
+import type { ConvertSettings, LoadEvent, LoadProgress, RudolphInfo } from '../worker/api';
 import { Connection } from './connection';
 import { modelFiles, type ModelFilesInput } from './modelFiles';
 import { type Picture, PictureReader } from './pictures';
@@ -75,16 +75,26 @@ type TaskOf<T extends TaskName> = Task<TaskTypes[T]['event'], TaskTypes[T]['resu
  * rudolph.dispose();
  * ```
  *
- * Tasks may be started while others run; they wait for their turn.
+ * Tasks may be started while others run; they wait for their turn. One runs at a time and none is interrupted. Next is the one that came
+ * first, save that scores (`perplexity`, `classify`, rankings) go before texts that came up to 5 seconds earlier, and both before pictures
+ * that were ordered up to 20 seconds earlier.
+ *
+ * When the worker dies, tasks that run or wait reject with a RudolphError `worker`; the next task starts another one, which takes the
+ * model from this browser's storage. When the graphics device is lost, the task goes on on another one and tells so by a notice.
  */
 export class Rudolph {
   /** The adapter, the kernels in use, and what the model says about itself. */
   readonly info: RudolphInfo;
-  readonly #connection: Connection;
+  #connection: Connection;
+  /** The same model in another worker. */
+  readonly #reopen: () => Promise<Connection>;
+  #reopening: Promise<Connection> | null = null;
+  #disposed: DOMException | null = null;
 
-  private constructor(connection: Connection, info: RudolphInfo) {
+  private constructor(connection: Connection, info: RudolphInfo, reopen: () => Promise<Connection>) {
     this.#connection = connection;
     this.info = info;
+    this.#reopen = reopen;
   }
 
   /**
@@ -110,36 +120,37 @@ export class Rudolph {
     options.signal?.throwIfAborted();
     const given = typeof from === 'string' || from instanceof URL ? absolute(from) : await modelFiles(from);
     options.signal?.throwIfAborted();
-    const connection = new Connection(options.workerUrl);
     const { variants, store, convert } = options;
     let asked = false;
-    try {
-      const info = await connection.load(
-        given,
-        {
+    const onEvent = (event: LoadEvent): void => {
+      if (event.type === 'notice') return options.onNotice?.(event);
+      const { progress } = event;
+      // Only a window may ask, and only what takes long to get is worth asking for.
+      const { stage, fromCache, loadedBytes } = progress;
+      const comes = stage === 'copy' || stage === 'convert' || (stage === 'download' && !fromCache);
+      if (!asked && store !== false && comes && loadedBytes > 0) {
+        asked = true;
+        void askToPersist();
+      }
+      options.onProgress?.(progress);
+    };
+    const open = async (source: typeof given, signal?: AbortSignal): Promise<[Connection, RudolphInfo]> => {
+      const connection = new Connection(options.workerUrl);
+      try {
+        const settings = {
           ...(variants === undefined ? {} : { variants }),
           ...(store === undefined ? {} : { store }),
           ...(convert === undefined ? {} : { convert }),
-        },
-        (event) => {
-          if (event.type === 'notice') return options.onNotice?.(event);
-          const { progress } = event;
-          // Only a window may ask, and only what takes long to get is worth asking for.
-          const { stage, fromCache, loadedBytes } = progress;
-          const comes = stage === 'copy' || stage === 'convert' || (stage === 'download' && !fromCache);
-          if (!asked && store !== false && comes && loadedBytes > 0) {
-            asked = true;
-            void askToPersist();
-          }
-          options.onProgress?.(progress);
-        },
-        options.signal,
-      );
-      return new Rudolph(connection, info);
-    } catch (error) {
-      connection.dispose(error);
-      throw error;
-    }
+        };
+        return [connection, await connection.load(source, settings, onEvent, signal)];
+      } catch (error) {
+        connection.dispose(error);
+        throw error;
+      }
+    };
+    const [connection, info] = await open(given, options.signal);
+    // Files that were stored need not be read again.
+    return new Rudolph(connection, info, async () => (await open(info.model.url || given))[0]);
   }
 
   /**
@@ -277,7 +288,18 @@ export class Rudolph {
 
   /** Ends the worker and frees the GPU. Tasks that still run or wait reject with an `AbortError`. */
   dispose(): void {
-    this.#connection.dispose(new DOMException('the model was disposed of', 'AbortError'));
+    this.#disposed ??= new DOMException('the model was disposed of', 'AbortError');
+    this.#connection.dispose(this.#disposed);
+  }
+
+  /** The worker, or another one where it died. */
+  async #connected(): Promise<Connection> {
+    if (this.#connection.closed && !this.#disposed) {
+      this.#reopening ??= this.#reopen().finally(() => (this.#reopening = null));
+      this.#connection = await this.#reopening;
+      if (this.#disposed) this.#connection.dispose(this.#disposed);
+    }
+    return this.#connection;
   }
 
   #start<T extends TaskName, Options extends TaskOptions>(
@@ -291,7 +313,8 @@ export class Rudolph {
     return new Task(async (stop, emit) => {
       const reader = new PictureReader(stop);
       const args = await prepare(own, reader);
-      return this.#connection.run(task, args, emit, { signal: stop, transfer: reader.transfer });
+      const connection = await this.#connected();
+      return connection.run(task, args, emit, { signal: stop, transfer: reader.transfer });
     }, signal);
   }
 }

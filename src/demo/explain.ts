@@ -1,4 +1,5 @@
 import { type Notice, RudolphError } from '../index';
+import { copyButton } from './controls';
 import { element } from './dom';
 import { bytesText, say, t } from './language';
 import type { Strings } from './strings';
@@ -41,7 +42,7 @@ export class LocalError extends Error {
   }
 }
 
-/** An error as a block: the headline, help where there is some, the details folded away. */
+/** An error as a block: the headline, help where there is some, the details folded away, and a report to copy where the library made one. */
 export function errorBlock(error: unknown): HTMLElement {
   const block = element('div', { className: 'error-block', role: 'alert' });
   block.append(say(element('p', { className: 'error-headline' }), () => headlineOf(error)));
@@ -59,6 +60,12 @@ export function errorBlock(error: unknown): HTMLElement {
       ),
     );
   }
+  const report = error instanceof RudolphError && error.details['report'];
+  if (typeof report === 'string')
+    block.append(
+      say(element('p'), () => t().reportHelp),
+      copyButton(report, 'copy', () => t().copyReport),
+    );
   return block;
 }
 
@@ -102,6 +109,8 @@ export function noticeText({ code, message, details }: Notice): string {
       return strings.storedDamaged;
     case 'no-preview':
       return strings.noPreview;
+    case 'device-restored':
+      return strings.deviceRestored;
     case 'converted':
       return strings.converted(message.replace(/\.$/, ''));
     default:

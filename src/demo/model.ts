@@ -63,7 +63,7 @@ export class Model {
     if (this.#state.type !== 'ready') return;
     // It may have left a part half fetched.
     if (this.#state.fetching) this.#set({ ...this.#state, fetching: null });
-    if (!(error instanceof RudolphError) || !['device-lost', 'worker'].includes(error.code)) return;
+    if (!(error instanceof RudolphError) || error.code !== 'device-lost') return;
     this.#state.rudolph.dispose();
     this.#set({ type: 'failed', error });
   }

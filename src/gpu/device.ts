@@ -1,5 +1,7 @@
 import { RudolphError } from '../errors';
-import { KernelCache } from './kernel';
+import { abortable } from './abortable';
+import { DeviceFailure } from './deviceFailure';
+import { KernelCache, type Kernels } from './kernel';
 import type { AdapterDescription, VariantChoice, Variants } from './variants';
 
 export type { AdapterDescription, Variants };
@@ -8,7 +10,9 @@ export interface Gpu {
   readonly device: GPUDevice;
   readonly adapter: AdapterDescription;
   readonly variants: Variants;
-  readonly kernels: KernelCache;
+  readonly kernels: Kernels;
+  /** Knows when the device is lost, or refuses a command. */
+  readonly failure: DeviceFailure;
   /** Destroys the device and with it everything made on it. */
   dispose(): void;
 }
@@ -51,6 +55,7 @@ export async function requestGpu(api: GPU | undefined, options: GpuOptions = {})
   if (variants.f16) requiredFeatures.push('shader-f16');
   const device = await adapter.requestDevice({ label: 'rudolph', requiredFeatures });
   const info = adapter.info;
+  const failure = new DeviceFailure(device);
   return {
     device,
     adapter: {
@@ -64,6 +69,37 @@ export async function requestGpu(api: GPU | undefined, options: GpuOptions = {})
     },
     variants,
     kernels: new KernelCache(device),
-    dispose: () => device.destroy(),
+    failure,
+    dispose: () => {
+      failure.expectLoss();
+      device.destroy();
+    },
   };
+}
+
+/**
+ * Another device in the place of one that was lost. The browser may need a while until its graphics process is there again.
+ * @throws RudolphError `device-lost` when there is none for about five seconds; the signal's reason.
+ */
+export async function requestGpuAgain(
+  api: GPU | undefined,
+  options: GpuOptions = {},
+  { signal, waits = [0, 300, 1200, 3500] }: { readonly signal?: AbortSignal; readonly waits?: readonly number[] } = {},
+): Promise<Gpu> {
+  let last: unknown;
+  for (const wait of waits) {
+    await abortable(new Promise((resolve) => setTimeout(resolve, wait)), signal);
+    try {
+      return await abortable(requestGpu(api, options), signal);
+    } catch (error) {
+      signal?.throwIfAborted();
+      last = error;
+    }
+  }
+  throw new RudolphError(
+    'device-lost',
+    `the graphics device was lost, and the browser gives no other one (${last instanceof Error ? last.message : String(last)}): reload the page, or start the browser anew`,
+    { replaceable: false },
+    { cause: last },
+  );
 }

@@ -85,20 +85,36 @@ export class Kernel {
   }
 }
 
+/** Where kernels come from. */
+export interface Kernels {
+  /** @throws RudolphError `no-webgpu` when the device does not compile it; `self-test` when it was tested and computes wrongly. */
+  get(spec: KernelSpec): Promise<Kernel>;
+}
+
+/** A kernel in words: its file and parts. */
+export const kernelLabel = ({ name, parts = [] }: KernelSpec): string => [name, ...parts].join(' + ');
+
+/** Equal for equal specs. */
+export const kernelKey = ({ name, parts = [], consts = {}, constants = {} }: KernelSpec): string =>
+  JSON.stringify([name, parts, consts, constants]);
+
 /** Compiles kernels without blocking and keeps them: the same spec is compiled once per device. */
-export class KernelCache {
+export class KernelCache implements Kernels {
   readonly #device: GPUDevice;
+  readonly #compose: typeof composeShader;
   readonly #kernels = new Map<string, Promise<Kernel>>();
 
-  constructor(device: GPUDevice) {
+  /** @param compose where a shader's text comes from; tests put in wrong ones. */
+  constructor(device: GPUDevice, compose: typeof composeShader = composeShader) {
     this.#device = device;
+    this.#compose = compose;
   }
 
   get(spec: KernelSpec): Promise<Kernel> {
-    const key = JSON.stringify([spec.name, spec.parts ?? [], spec.consts ?? {}, spec.constants ?? {}]);
+    const key = kernelKey(spec);
     let kernel = this.#kernels.get(key);
     if (!kernel) {
-      kernel = compile(this.#device, spec);
+      kernel = compile(this.#device, spec, this.#compose);
       this.#kernels.set(key, kernel);
       kernel.catch(() => this.#kernels.delete(key));
     }
@@ -106,10 +122,13 @@ export class KernelCache {
   }
 }
 
-async function compile(device: GPUDevice, spec: KernelSpec): Promise<Kernel> {
-  const label = [spec.name, ...(spec.parts ?? [])].join(' + ');
-  const code = composeShader(spec.name, spec.parts, spec.consts);
+async function compile(device: GPUDevice, spec: KernelSpec, compose: typeof composeShader): Promise<Kernel> {
+  const label = kernelLabel(spec);
+  const code = compose(spec.name, spec.parts, spec.consts);
+  // What is wrong with it comes with the pipeline's rejection; as an event of the device it would end other work.
+  device.pushErrorScope('validation');
   const module = device.createShaderModule({ label, code });
+  device.popErrorScope().catch(() => undefined);
   try {
     const pipeline = await device.createComputePipelineAsync({
       label,

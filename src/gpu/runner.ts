@@ -1,3 +1,4 @@
+import { abortable } from './abortable';
 import type { Dispatch } from './kernel';
 
 /** A submission aims at this time: short enough that cancelling feels instant and no watchdog fires. */
@@ -7,31 +8,55 @@ const FIRST_WORK_PER_MS = 5e5;
 const MAX_IN_FLIGHT = 2;
 
 /**
+ * Multiply-adds of one dispatch at most; larger ones are split by output tile. On the slowest software adapters a third of a second to
+ * a second, so that cancelling works there too; on the slowest GPUs far below what a watchdog allows, and so much that no product of a
+ * decode step of the largest preset with 48 candidates is split. A matter of the adapter's kind, not of measured speed: what is split
+ * must not change from run to run, for sums over classes are added up in that order.
+ */
+export const dispatchLimit = (adapter: { readonly software: boolean }): number =>
+  adapter.software ? 2 ** 28 : 2 ** 31;
+
+/** How fast a device is; learned, and kept from one run to the next. */
+interface Pace {
+  /** Multiply-adds a millisecond; 0: not measured yet. */
+  workPerMs: number;
+  /** When the last submission was done, be it of a run that was given up. */
+  lastDone: number;
+}
+const paces = new WeakMap<GPUDevice, Pace>();
+
+function paceOf(device: GPUDevice): Pace {
+  let pace = paces.get(device);
+  if (!pace) paces.set(device, (pace = { workPerMs: 0, lastDone: 0 }));
+  return pace;
+}
+
+/**
  * Encodes recorded dispatches into submissions sized by measured speed, at most two in flight. Never awaits a read-back:
- * it paces itself by `onSubmittedWorkDone`.
+ * it paces itself by `onSubmittedWorkDone`. Once the signal is aborted nothing more is submitted, and every wait ends at once with its
+ * reason; what is in flight, at most two submissions, the GPU finishes unheard.
  */
 export class Runner {
   readonly device: GPUDevice;
-  /** Multiply-adds a millisecond; learned, and worth keeping from one run to the next. */
-  static workPerMs = new WeakMap<GPUDevice, number>();
+  readonly #pace: Pace;
   readonly #signal: AbortSignal | undefined;
   #encoder: GPUCommandEncoder | null = null;
   #pass: GPUComputePassEncoder | null = null;
   #work = 0;
   #inFlight: Promise<void>[] = [];
-  #lastDone = 0;
   /** Submissions so far, for tests and the status line. */
   submissions = 0;
 
   constructor(device: GPUDevice, signal?: AbortSignal) {
     this.device = device;
+    this.#pace = paceOf(device);
     this.#signal = signal;
   }
 
   /** Adds dispatches in order; submits whenever the time budget is full. Throws the signal's reason when aborted. */
   async run(dispatches: readonly Dispatch[]): Promise<void> {
     for (const dispatch of dispatches) {
-      const budget = TARGET_MS * (Runner.workPerMs.get(this.device) ?? FIRST_WORK_PER_MS);
+      const budget = TARGET_MS * (this.#pace.workPerMs || FIRST_WORK_PER_MS);
       if (this.#work > 0 && this.#work + dispatch.work > budget) await this.flush();
       this.#encoder ??= this.device.createCommandEncoder();
       this.#pass ??= this.#encoder.beginComputePass();
@@ -59,7 +84,6 @@ export class Runner {
     this.#endPass();
     const work = this.#work;
     const started = performance.now();
-    const idle = this.#inFlight.length === 0;
     this.device.queue.submit([this.#encoder.finish()]);
     this.submissions++;
     submitted?.();
@@ -67,20 +91,20 @@ export class Runner {
     this.#work = 0;
     const done = this.device.queue.onSubmittedWorkDone().then(() => {
       const now = performance.now();
-      this.#learn(work, now - (idle ? started : Math.max(started, this.#lastDone)));
-      this.#lastDone = now;
+      // What was submitted before has run first.
+      this.#learn(work, now - Math.max(started, this.#pace.lastDone));
+      this.#pace.lastDone = now;
       this.#inFlight = this.#inFlight.filter((entry) => entry !== done);
     });
+    done.catch(() => undefined); // where a loss rejects it: that is reported by itself
     this.#inFlight.push(done);
-    while (this.#inFlight.length >= MAX_IN_FLIGHT) await this.#inFlight[0];
-    this.#signal?.throwIfAborted();
+    while (this.#inFlight.length >= MAX_IN_FLIGHT) await abortable(this.#inFlight[0]!, this.#signal);
   }
 
   /** Submits what was added and waits until the GPU has done everything. */
   async idle(): Promise<void> {
     await this.flush();
-    await Promise.all(this.#inFlight);
-    this.#signal?.throwIfAborted();
+    await abortable(Promise.all(this.#inFlight), this.#signal);
   }
 
   #endPass(): void {
@@ -91,7 +115,7 @@ export class Runner {
   #learn(work: number, milliseconds: number): void {
     if (work < 1e6 || milliseconds <= 0) return;
     const rate = work / milliseconds;
-    const before = Runner.workPerMs.get(this.device);
-    Runner.workPerMs.set(this.device, before === undefined ? rate : 0.7 * before + 0.3 * rate);
+    const before = this.#pace.workPerMs;
+    this.#pace.workPerMs = before === 0 ? rate : 0.7 * before + 0.3 * rate;
   }
 }

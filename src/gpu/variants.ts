@@ -10,6 +10,26 @@ export interface AdapterDescription {
   readonly software: boolean;
 }
 
+/** What a model takes of the graphics memory, in bytes. Browsers do not tell how much there is. */
+export interface GpuMemory {
+  /** Pictures drawn at once, for which `cache` and `activations` are. Of many, so many are drawn at once as fit a cache of 1 GiB. */
+  readonly candidates: number;
+  /** Transformer and image decoder; for as long as the model is loaded. */
+  readonly weights: number;
+  /** Keys and values of everything that is attended to, while a picture is drawn. */
+  readonly cache: number;
+  /** All else that the transformer computes, at most at one time. */
+  readonly activations: number;
+  /** Activations of the image decoder, from the first picture on. */
+  readonly imageTokenizer: number;
+  /** The sum of these. */
+  readonly total: number;
+  /** What one more candidate adds to `cache` and `activations`. */
+  readonly perCandidate: number;
+  /** What is added when the first picture is read: the image encoder's weights and activations; 0 where the model has none. */
+  readonly reading: number;
+}
+
 /** Which optional kernel variants are in use; all off is the base path, which needs no optional feature. */
 export interface Variants {
   /** Weights are read as native `f16` (needs `shader-f16`); arithmetic stays f32. */

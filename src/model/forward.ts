@@ -1,4 +1,5 @@
 import { RudolphError } from '../errors';
+import { abortable } from '../gpu/abortable';
 import { Arena, readBack } from '../gpu/buffers';
 import { Runner } from '../gpu/runner';
 import { KeyValueCache } from './cache';
@@ -41,7 +42,7 @@ export async function forward(
     });
     const tokens = arena.buffer('tokens', transformer.sequenceLength * 4);
     const state = arena.buffer('state', 32);
-    const body = await transformer.recordBody(arena, {
+    const recording = transformer.recordBody(arena, {
       cache,
       tokens,
       state,
@@ -49,9 +50,11 @@ export async function forward(
       rowsPerSequence: length,
       mode: 'prefixes',
     });
+    const body = await abortable(recording, signal);
     const everyLayer = arena.buffer('output of every layer', layers * length * hidden * 4);
     const text = arena.buffer('text logits', chunk * textVocabulary * 4);
     const image = arena.buffer('image logits', chunk * imageVocabulary * 4);
+    await arena.allocated();
     for (let b = 0; b < ids.length; b++) {
       gpu.device.queue.writeBuffer(tokens, 0, Uint32Array.from(ids[b]!));
       const runner = new Runner(gpu.device, signal);

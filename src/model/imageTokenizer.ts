@@ -1,5 +1,6 @@
 import { RudolphError } from '../errors';
 import type { ImageTokenizerConfig, Manifest } from '../format/manifest';
+import { abortable } from '../gpu/abortable';
 import { Arena, readBack, write } from '../gpu/buffers';
 import type { Gpu } from '../gpu/device';
 import type { Dispatch } from '../gpu/kernel';
@@ -61,10 +62,10 @@ export class ImageTokenizer {
   /** Tokens a side of the pictures that the model draws. */
   readonly side: number;
   readonly #gpu: Gpu;
-  readonly #arena: Arena;
-  readonly #pool: ScratchPool;
+  #arena: Arena;
+  #pool: ScratchPool;
   readonly #weights: ImageTokenizerWeights;
-  readonly #programs = new Map<string, Program>();
+  readonly #programs = new Map<string, Promise<Program>>();
   #last: Promise<unknown> = Promise.resolve();
 
   private constructor(gpu: Gpu, weights: ImageTokenizerWeights, manifest: Manifest, config: ImageTokenizerConfig) {
@@ -113,13 +114,13 @@ export class ImageTokenizer {
       );
     }
     return this.#exclusive(async () => {
-      const program = await this.#program(`encode ${width}×${height}`, () => this.#recordEncode(width, height));
+      const { signal } = options;
+      const program = await abortable(this.#encodeProgram(width, height), signal);
       write(this.#gpu.device, program.input, 0, data);
-      await this.#run(program, options.signal);
+      await this.#run(program, signal);
       const tokens = { width: width / factor, height: height / factor };
-      const indices = new Uint32Array(
-        await readBack(this.#gpu.device, program.output, 0, tokens.width * tokens.height * 4),
-      );
+      const byteLength = tokens.width * tokens.height * 4;
+      const indices = new Uint32Array(await readBack(this.#gpu.device, program.output, 0, byteLength, signal));
       if (!options.logits) return { ...tokens, indices };
       return { ...tokens, indices, logits: await readPlanes(this.#gpu.device, program.logits!) };
     });
@@ -136,15 +137,22 @@ export class ImageTokenizer {
     const dwt = options.dwt ?? false;
     const scale = this.factor * (dwt ? 2 : 1);
     return this.#exclusive(async () => {
-      const program = await this.#program(`decode ${width}×${height} ${dwt}`, () =>
-        this.#recordDecode(width, height, dwt),
-      );
+      const { signal } = options;
+      const program = await abortable(this.#decodeProgram(width, height, dwt), signal);
       write(this.#gpu.device, program.input, 0, codes);
-      await this.#run(program, options.signal, options.onProgress);
+      await this.#run(program, signal, options.onProgress);
       const size = { width: width * scale, height: height * scale };
       const byteLength = this.config.imageChannels * size.width * size.height * 4;
-      return { ...size, data: new Float32Array(await readBack(this.#gpu.device, program.output, 0, byteLength)) };
+      const image = await readBack(this.#gpu.device, program.output, 0, byteLength, signal);
+      return { ...size, data: new Float32Array(image) };
     });
+  }
+
+  /** Records what encodes or decodes pictures of the model's size; later calls find it. Rejects as these do. */
+  async prepare(what: 'encode' | 'decode' | 'dwt'): Promise<void> {
+    const { side, factor } = this;
+    if (what === 'encode') await this.#encodeProgram(side * factor, side * factor);
+    else await this.#decodeProgram(side, side, what === 'dwt');
   }
 
   /** Frees the activation buffers; the weights stay. */
@@ -159,13 +167,39 @@ export class ImageTokenizer {
     return turn;
   }
 
-  async #program(key: string, record: () => Promise<Program>): Promise<Program> {
+  #encodeProgram(width: number, height: number): Promise<Program> {
+    return this.#program(`encode ${width}×${height}`, () => this.#recordEncode(width, height));
+  }
+
+  #decodeProgram(width: number, height: number, dwt: boolean): Promise<Program> {
+    return this.#program(`decode ${width}×${height} ${dwt}`, () => this.#recordDecode(width, height, dwt));
+  }
+
+  /** The program of this name; one that is being recorded is waited for, also when whoever asked first was stopped. */
+  #program(key: string, record: () => Promise<Program>): Promise<Program> {
     let program = this.#programs.get(key);
     if (!program) {
-      program = await record();
+      const arena = this.#arena;
+      program = (async () => {
+        const recorded = await record();
+        await arena.allocated();
+        return recorded;
+      })();
       this.#programs.set(key, program);
+      program.catch((error: unknown) => {
+        this.#programs.delete(key);
+        const full = error instanceof RudolphError && error.code === 'out-of-memory';
+        if (full && this.#arena === arena) this.#forget();
+      });
     }
     return program;
+  }
+
+  /** Frees all programs: smaller ones may fit after all. */
+  #forget(): void {
+    this.dispose();
+    this.#arena = new Arena(this.#gpu.device);
+    this.#pool = new ScratchPool(this.#arena);
   }
 
   async #recordEncode(width: number, height: number): Promise<Program> {

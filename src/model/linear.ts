@@ -1,12 +1,11 @@
 import type { Arena } from '../gpu/buffers';
 import type { Gpu } from '../gpu/device';
 import { packParams, type Binding, type Dispatch, type KernelSpec } from '../gpu/kernel';
+import { dispatchLimit } from '../gpu/runner';
 import type { GpuTensor } from './weights';
 
 /** Rows up to which `matvec` keeps every row in registers; beyond, `matmul` tiles. */
 const MATVEC_ROWS = 8;
-/** Multiply-adds of one dispatch at most: a third of a second on the slowest software adapter, so that cancelling works there too. */
-export const MAX_WORK = 2 ** 28;
 
 export interface LinearSpec {
   readonly label: string;
@@ -46,7 +45,8 @@ export async function recordLinear(gpu: Gpu, arena: Arena, spec: LinearSpec): Pr
   const parts = [weights, ...(spec.output === 'qkv' ? ['cache'] : []), `output_${spec.output}`];
   const shape = kernelFor(rows, gpu.adapter.software);
   const kernel = await gpu.kernels.get({ ...shape.kernel, parts });
-  const perDispatch = Math.max(1, Math.floor(MAX_WORK / (rows * inputs) / shape.tileColumns)) * shape.tileColumns;
+  const limit = dispatchLimit(gpu.adapter);
+  const perDispatch = Math.max(1, Math.floor(limit / (rows * inputs) / shape.tileColumns)) * shape.tileColumns;
   const dispatches: Dispatch[] = [];
   for (let first = 0; first < columns; first += perDispatch) {
     const count = Math.min(perDispatch, columns - first);

@@ -1,7 +1,7 @@
 import type { Arena } from '../gpu/buffers';
 import type { Gpu } from '../gpu/device';
 import { packParams, type Dispatch } from '../gpu/kernel';
-import { MAX_WORK } from './linear';
+import { dispatchLimit } from '../gpu/runner';
 import type { GpuTensor } from './weights';
 
 /** Of shaders/token_losses.wgsl: classes of an invocation, of a workgroup, and targets of a workgroup. */
@@ -58,7 +58,7 @@ export async function recordPerplexities(gpu: Gpu, arena: Arena, spec: Perplexit
     ranges.push(pairs.length / 2);
   });
   const count = pairs.length / 2;
-  const perDispatch = classesPerDispatch(count * inputs);
+  const perDispatch = classesPerDispatch(count * inputs, dispatchLimit(gpu.adapter));
   const slices = Math.ceil(Math.min(perDispatch, classes) / SLICE);
   const partials = arena.buffer(`${label} partial sums`, slices * count * 8);
   const labelLogits = arena.buffer(`${label} logits of labels`, count * 4);
@@ -96,9 +96,9 @@ export async function recordPerplexities(gpu: Gpu, arena: Arena, spec: Perplexit
   return dispatches;
 }
 
-/** As many as MAX_WORK allows, in whole workgroups where it allows one. @param work multiply-adds of one class. */
-function classesPerDispatch(work: number): number {
-  const slices = Math.max(1, Math.floor(MAX_WORK / Math.max(1, work) / SLICE));
+/** As many as the limit allows, in whole workgroups where it allows one. @param work multiply-adds of one class. */
+function classesPerDispatch(work: number, limit: number): number {
+  const slices = Math.max(1, Math.floor(limit / Math.max(1, work) / SLICE));
   return slices * SLICE > WORKGROUP_CLASSES
     ? Math.floor((slices * SLICE) / WORKGROUP_CLASSES) * WORKGROUP_CLASSES
     : slices * SLICE;

@@ -270,7 +270,7 @@ function expect(name: string, value: number | undefined, expected: string, accep
 }
 
 /** top_k, top_p in units of 2⁻³² (0: all), 1 / temperature, as the kernels want them. */
-function filterParams({ topK, topP, temperature }: Filter): (number | { readonly f32: number })[] {
+export function filterParams({ topK, topP, temperature }: Filter): (number | { readonly f32: number })[] {
   const share = topP >= 1 ? 0 : Math.min(Math.max(Math.round(topP * 2 ** 32), 1), 0xffffffff);
   return [topK, share, f32(Math.min(1 / temperature, LARGEST_INVERSE_TEMPERATURE))];
 }

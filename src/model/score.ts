@@ -1,5 +1,6 @@
 import { RudolphError } from '../errors';
 import type { ModelConfig } from '../format/manifest';
+import { abortable } from '../gpu/abortable';
 import { Arena, readBack } from '../gpu/buffers';
 import type { Dispatch } from '../gpu/kernel';
 import { Runner } from '../gpu/runner';
@@ -59,7 +60,7 @@ interface Segment {
  * Prefixes are computed in groups and stay in the cache while the batches of their tails run; both are as large as the device's
  * bindings allow. Pads behind the last label of right text are not computed. Only perplexities are read back.
  * @throws RudolphError `bad-input` for ids, lengths or streams out of range; `out-of-memory` when not even one sequence fits;
- *   `self-test` when values are no numbers.
+ *   `self-test` when values are no numbers; the signal's reason as soon as there is one.
  */
 export async function score(
   transformer: Transformer,
@@ -95,20 +96,24 @@ export async function score(
     mostRows: MOST_ROWS[gpu.adapter.software ? 'software' : 'hardware'],
     bindingBytes: gpu.device.limits.maxStorageBufferBindingSize,
   });
-  const cache = new KeyValueCache(arena, transformer.config, shape);
-  const pass = (segment: Omit<Segment, 'results'>): Pass => {
-    const results = arena.buffer(`perplexities of ${segment.mode}`, segment.parts.length * segment.count * 4);
-    return new Pass(transformer, cache, { ...segment, results });
-  };
-  const passes = {
-    prefixes: pass({ mode: 'prefixes', base: 0, rows: prefixRows, parts: prefixParts, count: order.length }),
-    tails: pass({ mode: 'tails', base: tailBase, rows: tailRows, parts: tailParts, count: tailOrder.length }),
-  };
-  const total = order.length * prefixRows + tailOrder.length * tailRows;
-  let done = 0;
-  const report = (rows: number): void => request.onProgress?.((done += rows), total);
-  report(0);
+  const opened: Pass[] = [];
   try {
+    const cache = new KeyValueCache(arena, transformer.config, shape);
+    const pass = (segment: Omit<Segment, 'results'>): Pass => {
+      const results = arena.buffer(`perplexities of ${segment.mode}`, segment.parts.length * segment.count * 4);
+      const made = new Pass(transformer, cache, { ...segment, results }, request.signal);
+      opened.push(made);
+      return made;
+    };
+    const passes = {
+      prefixes: pass({ mode: 'prefixes', base: 0, rows: prefixRows, parts: prefixParts, count: order.length }),
+      tails: pass({ mode: 'tails', base: tailBase, rows: tailRows, parts: tailParts, count: tailOrder.length }),
+    };
+    await arena.allocated();
+    const total = order.length * prefixRows + tailOrder.length * tailRows;
+    let done = 0;
+    const report = (rows: number): void => request.onProgress?.((done += rows), total);
+    report(0);
     let tailsDone = 0;
     for (const [first, group] of batches(order, shape.prefixes)) {
       await passes.prefixes.run(runner, {
@@ -133,8 +138,7 @@ export async function score(
     await passes.tails.read(tailOrder, found);
     return found;
   } finally {
-    passes.prefixes.dispose();
-    passes.tails.dispose();
+    for (const pass of opened) pass.dispose();
     arena.dispose();
   }
 }
@@ -144,12 +148,14 @@ class Pass {
   readonly #transformer: Transformer;
   readonly #cache: KeyValueCache;
   readonly #segment: Segment;
+  readonly #signal: AbortSignal | undefined;
   #recorded: { readonly arena: Arena; readonly spec: BodySpec; readonly body: Body } | null = null;
 
-  constructor(transformer: Transformer, cache: KeyValueCache, segment: Segment) {
+  constructor(transformer: Transformer, cache: KeyValueCache, segment: Segment, signal: AbortSignal | undefined) {
     this.#transformer = transformer;
     this.#cache = cache;
     this.#segment = segment;
+    this.#signal = signal;
   }
 
   /** @param batch `first`: place of the first result; `continued`: the slot of the cached prefix that each sequence continues. */
@@ -173,23 +179,27 @@ class Pass {
     const arena = new Arena(gpu.device);
     try {
       if (parts.length > 0) {
-        const norm = { normed: body.normed, first: 0, step: 1, rows: batch.ids.length * rows };
-        const normed = await this.#transformer.recordHeadNorm(arena, norm);
-        const dispatches: Dispatch[] = [normed.dispatch];
-        for (const [p, part] of parts.entries()) {
-          dispatches.push(
-            ...(await recordPerplexities(gpu, arena, {
-              label: `${part.stream} perplexities`,
-              x: normed.y,
-              ...this.#transformer.classes(part.head),
-              classes: part.classes,
-              targets: targetsOf(part, batch.ids, base, rows),
-              results,
-              firstResult: p * count + batch.first,
-            })),
-          );
-        }
-        await runner.run(dispatches);
+        const record = async (): Promise<Dispatch[]> => {
+          const norm = { normed: body.normed, first: 0, step: 1, rows: batch.ids.length * rows };
+          const normed = await this.#transformer.recordHeadNorm(arena, norm);
+          const dispatches: Dispatch[] = [normed.dispatch];
+          for (const [p, part] of parts.entries()) {
+            dispatches.push(
+              ...(await recordPerplexities(gpu, arena, {
+                label: `${part.stream} perplexities`,
+                x: normed.y,
+                ...this.#transformer.classes(part.head),
+                classes: part.classes,
+                targets: targetsOf(part, batch.ids, base, rows),
+                results,
+                firstResult: p * count + batch.first,
+              })),
+            );
+          }
+          await arena.allocated();
+          return dispatches;
+        };
+        await runner.run(await abortable(record(), this.#signal));
       }
       // Before anything is written or destroyed: what was added so far has to be submitted.
       await runner.flush();
@@ -202,7 +212,8 @@ class Pass {
   async read(order: readonly number[], found: Partial<Record<Stream, number[]>>): Promise<void> {
     const { parts, results, count } = this.#segment;
     if (parts.length * count === 0) return;
-    const bytes = await readBack(this.#transformer.gpu.device, results, 0, parts.length * count * 4);
+    const { device } = this.#transformer.gpu;
+    const bytes = await readBack(device, results, 0, parts.length * count * 4, this.#signal);
     const values = new Float32Array(bytes);
     parts.forEach(({ stream }, p) => {
       order.forEach((index, n) => {
@@ -231,7 +242,9 @@ class Pass {
         rowsPerSequence: this.#segment.rows,
         mode: this.#segment.mode,
       };
-      this.#recorded = { arena, spec, body: await this.#transformer.recordBody(arena, spec) };
+      const body = await abortable(this.#transformer.recordBody(arena, spec), this.#signal);
+      await arena.allocated();
+      this.#recorded = { arena, spec, body };
       return this.#recorded;
     } catch (error) {
       arena.dispose();

@@ -1,3 +1,4 @@
+import { Arena } from '../gpu/buffers';
 import type { Runner } from '../gpu/runner';
 
 const SLOTS = 3;
@@ -8,18 +9,16 @@ const SLOTS = 3;
  */
 export class TokenTap {
   readonly #sources: readonly GPUBuffer[];
+  readonly #arena: Arena;
   readonly #slots: { readonly buffer: GPUBuffer; busy: boolean }[];
   #disposed = false;
 
   constructor(device: GPUDevice, sources: readonly GPUBuffer[]) {
     this.#sources = sources;
     const size = sources.reduce((sum, source) => sum + source.size, 0);
+    this.#arena = new Arena(device);
     this.#slots = Array.from({ length: SLOTS }, (_, k) => ({
-      buffer: device.createBuffer({
-        label: `token tap ${k}`,
-        size,
-        usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
-      }),
+      buffer: this.#arena.staging(`token tap ${k}`, size),
       busy: false,
     }));
   }
@@ -54,6 +53,6 @@ export class TokenTap {
 
   dispose(): void {
     this.#disposed = true;
-    for (const slot of this.#slots) slot.buffer.destroy();
+    this.#arena.dispose();
   }
 }

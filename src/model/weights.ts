@@ -1,7 +1,8 @@
 import { RudolphError } from '../errors';
 import type { ComponentName, DType, Manifest, TensorEntry } from '../format/manifest';
 import type { ModelSource } from '../format/modelSource';
-import { Arena, write } from '../gpu/buffers';
+import { abortable } from '../gpu/abortable';
+import { Arena, megabytes, write } from '../gpu/buffers';
 
 /** A tensor in GPU memory, laid out as in the manifest. */
 export interface GpuTensor {
@@ -28,8 +29,10 @@ export class Weights {
   }
 
   /**
-   * Streams the shards of `components` into GPU buffers, one shard at a time: the JS heap holds one shard, never the model.
-   * @throws RudolphError `bad-model` when a tensor's bytes do not lie in the component's shards.
+   * Streams the shards of `components` into GPU buffers, one shard at a time: the JS heap holds one shard, never the model. All buffers are
+   * there before the first shard is asked for: what does not fit is not downloaded.
+   * @throws RudolphError `out-of-memory`, `bad-model` when a tensor's bytes do not lie in the component's shards, what the source throws; the
+   *   signal's reason as soon as there is one.
    */
   static async load(
     device: GPUDevice,
@@ -38,17 +41,18 @@ export class Weights {
     options: { signal?: AbortSignal; onProgress?: (progress: LoadProgress) => void } = {},
   ): Promise<Weights> {
     const { manifest } = source;
-    const weights = new Weights(new Arena(device));
+    const { signal } = options;
     const totalBytes = components.reduce((sum, name) => sum + component(manifest, name).byteLength, 0);
+    const weights = Weights.reserve(device, manifest, components);
     let loadedBytes = 0;
     try {
+      await weights.#arena.allocated();
       for (const name of components) {
         const tensors = manifest.tensors.filter((tensor) => tensor.component === name);
-        for (const tensor of tensors) weights.#add(tensor);
         let start = 0;
         for (const shard of component(manifest, name).shards) {
-          options.signal?.throwIfAborted();
-          const bytes = await source.shard(shard, options.signal);
+          signal?.throwIfAborted();
+          const bytes = await abortable(source.shard(shard, signal), signal);
           weights.#fill(tensors, start, bytes);
           start += shard.byteLength;
           loadedBytes += shard.byteLength;
@@ -62,9 +66,16 @@ export class Weights {
     return weights;
   }
 
-  /** No tensors. */
-  static empty(device: GPUDevice): Weights {
-    return new Weights(new Arena(device));
+  /** The tensors of some components, all zero. @throws RudolphError `out-of-memory` for one that exceeds the device's limits. */
+  static reserve(device: GPUDevice, manifest: Manifest, components: readonly ComponentName[]): Weights {
+    const weights = new Weights(new Arena(device));
+    try {
+      for (const tensor of manifest.tensors) if (components.includes(tensor.component)) weights.#add(tensor);
+    } catch (error) {
+      weights.dispose();
+      throw error;
+    }
+    return weights;
   }
 
   has(name: string): boolean {
@@ -90,6 +101,14 @@ export class Weights {
 
   #add(entry: TensorEntry): void {
     const { name, dtype, shape, rowStride } = entry;
+    const limitBytes = this.#arena.device.limits.maxStorageBufferBindingSize;
+    if (entry.byteLength > limitBytes) {
+      throw new RudolphError(
+        'out-of-memory',
+        `the weights ${name} take ${megabytes(entry.byteLength)}, this device binds at most ${megabytes(limitBytes)}: take a smaller model`,
+        { label: name, neededBytes: entry.byteLength, limitBytes },
+      );
+    }
     this.#tensors.set(name, { name, dtype, shape, rowStride, buffer: this.#arena.buffer(name, entry.byteLength) });
   }
 

@@ -2,6 +2,7 @@ import type { RgbaImage } from '../image/image';
 import { toRgba } from '../image/planar';
 import { generate } from '../model/generate';
 import { checkSampling } from '../model/sampler';
+import { Attempt } from './journal';
 import type { LoadedModel } from './loadedModel';
 import { checkText, fillTemplate, leftPrompt, taskToken } from './prompts';
 import { rankImages } from './rank';
@@ -21,14 +22,14 @@ export async function drawPictures(
   context: TaskContext<TextToImageEvent>,
 ): Promise<TextToImageResult> {
   const { config } = model.manifest;
-  const { signal, onEvent } = context;
+  const { signal, onEvent, attempt = new Attempt() } = context;
   const { guidance = 0, keep, rankingWeight } = options;
   checkSampling(options);
   checkText('the prompt', prompt, 'кот слева от ёлки');
   checkKeep(keep, options.count);
   checkWeight(rankingWeight);
   model.checkDecoder(options.decoder); // now: drawing may take long, and would be lost
-  const seed = options.seed ?? drawSeed();
+  const seed = options.seed ?? attempt.number(drawSeed);
   const imageTokens = config.imageSide ** 2;
   const text = options.template === undefined ? prompt : fillTemplate(options.template, prompt);
   const left = leftPrompt(model, text, taskToken(model, options.specialToken, 'LT_T2I', context), context);
@@ -45,6 +46,7 @@ export async function drawPictures(
     classes: config.imageVocabulary - config.imageSpecialTokens,
     sampling: { ...IMAGE_SAMPLING, ...given(options), seed },
     ...(forced ? { forced } : {}),
+    drawn: attempt.drawn(),
     ...(signal ? { signal } : {}),
     onPrefix: () => onEvent?.({ type: 'progress', stage: 'prompt', done: 1, total: 1 }),
     onProgress: (done, total) => onEvent?.({ type: 'progress', stage: 'tokens', done, total }),
@@ -69,7 +71,7 @@ async function decode(
   model: LoadedModel,
   codebooks: readonly (readonly number[])[],
   { decoder }: TextToImageOptions,
-  { signal, onEvent }: TaskContext<TextToImageEvent>,
+  { signal, onEvent, attempt = new Attempt() }: TaskContext<TextToImageEvent>,
 ): Promise<RgbaImage[]> {
   const total = codebooks.length;
   const images: RgbaImage[] = [];
@@ -77,9 +79,11 @@ async function decode(
     const onProgress = (part: number): void =>
       onEvent?.({ type: 'progress', stage: 'pictures', done: candidate + part, total });
     onProgress(0);
-    const image = toRgba(await model.decodeImage(codes, { decoder, onProgress, ...(signal ? { signal } : {}) }));
+    const { value: image, fresh } = await attempt.once(async () =>
+      toRgba(await model.decodeImage(codes, { decoder, onProgress, ...(signal ? { signal } : {}) })),
+    );
     images.push(image);
-    onEvent?.({ type: 'picture', candidate, image });
+    if (fresh) onEvent?.({ type: 'picture', candidate, image });
   }
   onEvent?.({ type: 'progress', stage: 'pictures', done: total, total });
   return images;

@@ -9,6 +9,7 @@ import { inpaint } from './inpaint';
 import { LoadedModel, type LoadOptions } from './loadedModel';
 import { perplexity } from './perplexity';
 import { rankImages, rankTexts } from './rank';
+import { LastingModel } from './recovery';
 import { textToImage } from './textToImage';
 import type {
   AnswerOptions,
@@ -31,17 +32,33 @@ import type {
 type Context<T extends TaskName> = TaskContext<TaskTypes[T]['event']>;
 type Result<T extends TaskName> = Promise<TaskTypes[T]['result']>;
 
+export interface EngineOptions extends LoadOptions {
+  /**
+   * A device in the place of one that was lost: the model is loaded on it again, and the task goes on (see `LastingModel`). Absent: a task
+   * whose device is lost rejects with `device-lost`, and so does every later one. What it gives is the engine's to dispose of.
+   */
+  readonly renew?: (signal?: AbortSignal) => Promise<Gpu>;
+}
+
 /** All tasks on one loaded model, each documented where it is written. One task at a time: they share the device. */
 export class Engine {
-  readonly model: LoadedModel;
+  readonly #lasting: LastingModel;
 
-  private constructor(model: LoadedModel) {
-    this.model = model;
+  private constructor(lasting: LastingModel) {
+    this.#lasting = lasting;
   }
 
   /** See `LoadedModel.load`. The image encoder is loaded by the first task that reads a picture. */
-  static async load(gpu: Gpu, source: ModelSource, options: LoadOptions = {}): Promise<Engine> {
-    return new Engine(await LoadedModel.load(gpu, source, options));
+  static async load(gpu: Gpu, source: ModelSource, options: EngineOptions = {}): Promise<Engine> {
+    const { renew, signal, ...later } = options;
+    const load = (on: Gpu, stop?: AbortSignal): Promise<LoadedModel> =>
+      LoadedModel.load(on, source, { ...later, ...(stop ? { signal: stop } : {}) });
+    return new Engine(new LastingModel(await load(gpu, signal), renew ? { renew, load } : null));
+  }
+
+  /** The model on the device that it is on now. */
+  get model(): LoadedModel {
+    return this.#lasting.current;
   }
 
   get manifest(): Manifest {
@@ -54,7 +71,7 @@ export class Engine {
     options: TextToImageOptions = {},
     context: Context<'textToImage'> = {},
   ): Result<'textToImage'> {
-    return textToImage(this.model, prompt, options, context);
+    return this.#lasting.run((model, own) => textToImage(model, prompt, options, own), context);
   }
 
   /** Draws part of a picture anew; see `inpaint`. */
@@ -64,7 +81,7 @@ export class Engine {
     options: InpaintOptions = {},
     context: Context<'inpaint'> = {},
   ): Result<'inpaint'> {
-    return inpaint(this.model, picture, prompt, options, context);
+    return this.#lasting.run((model, own) => inpaint(model, picture, prompt, options, own), context);
   }
 
   /** Describes a picture; see `caption`. */
@@ -73,7 +90,7 @@ export class Engine {
     options: CaptionOptions = {},
     context: Context<'caption'> = {},
   ): Result<'caption'> {
-    return caption(this.model, picture, options, context);
+    return this.#lasting.run((model, own) => caption(model, picture, options, own), context);
   }
 
   /** Answers a question; see `answer`. */
@@ -83,7 +100,7 @@ export class Engine {
     options: AnswerOptions = {},
     context: Context<'answer'> = {},
   ): Result<'answer'> {
-    return answer(this.model, question, picture, options, context);
+    return this.#lasting.run((model, own) => answer(model, question, picture, options, own), context);
   }
 
   /** Reads the text in a picture; see `readText`. */
@@ -92,7 +109,7 @@ export class Engine {
     options: ReadTextOptions = {},
     context: Context<'readText'> = {},
   ): Result<'readText'> {
-    return readText(this.model, picture, options, context);
+    return this.#lasting.run((model, own) => readText(model, picture, options, own), context);
   }
 
   /** Which of the classes a picture shows; see `classify`. */
@@ -102,7 +119,7 @@ export class Engine {
     options: ClassifyOptions = {},
     context: Context<'classify'> = {},
   ): Result<'classify'> {
-    return classify(this.model, picture, classes, options, context);
+    return this.#lasting.run((model, own) => classify(model, picture, classes, options, own), context);
   }
 
   /** Continues a text; see `continueText`. */
@@ -111,7 +128,7 @@ export class Engine {
     options: ContinueTextOptions = {},
     context: Context<'continueText'> = {},
   ): Result<'continueText'> {
-    return continueText(this.model, text, options, context);
+    return this.#lasting.run((model, own) => continueText(model, text, options, own), context);
   }
 
   /** Ranks pictures by a text; see `rankImages`. */
@@ -121,7 +138,7 @@ export class Engine {
     options: RankOptions = {},
     context: Context<'rankImages'> = {},
   ): Result<'rankImages'> {
-    return rankImages(this.model, text, pictures, options, context);
+    return this.#lasting.run((model, own) => rankImages(model, text, pictures, options, own), context);
   }
 
   /** Ranks texts by a picture; see `rankTexts`. */
@@ -131,7 +148,7 @@ export class Engine {
     options: RankTextsOptions = {},
     context: Context<'rankTexts'> = {},
   ): Result<'rankTexts'> {
-    return rankTexts(this.model, picture, texts, options, context);
+    return this.#lasting.run((model, own) => rankTexts(model, picture, texts, options, own), context);
   }
 
   /** Perplexities of any sequence; see `perplexity`. */
@@ -140,10 +157,11 @@ export class Engine {
     options: PerplexityOptions = {},
     context: Context<'perplexity'> = {},
   ): Result<'perplexity'> {
-    return perplexity(this.model, input, options, context);
+    return this.#lasting.run((model, own) => perplexity(model, input, options, own), context);
   }
 
+  /** Frees what the model holds of the device, and devices that were requested since; the first device is the caller's. */
   dispose(): void {
-    this.model.dispose();
+    this.#lasting.dispose();
   }
 }

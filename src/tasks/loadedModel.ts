@@ -2,12 +2,15 @@ import { RudolphError } from '../errors';
 import type { ComponentName, Manifest } from '../format/manifest';
 import type { ModelSource } from '../format/modelSource';
 import { readComponent } from '../format/readComponent';
+import { abortable } from '../gpu/abortable';
 import type { Gpu } from '../gpu/device';
+import type { GpuMemory } from '../gpu/variants';
 import type { PlanarImage, RgbaImage } from '../image/image';
 import { END } from '../model/generate';
 import { ImageTokenizer } from '../model/imageTokenizer';
 import { Sampler } from '../model/sampler';
-import { selfTested } from '../model/selfTest';
+import { drawingComponents, planDrawing } from '../model/plan';
+import { tested } from '../model/selfTest';
 import { Transformer } from '../model/transformer';
 import { type LoadProgress, Weights } from '../model/weights';
 import { buildPrompt } from '../text/prompt';
@@ -18,6 +21,8 @@ type LaterComponent = 'imageEncoder' | 'imageDecoderDwt';
 export interface LoadOptions {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: LoadProgress) => void;
+  /** What the model and a drawing will take, before anything is downloaded or allocated. */
+  readonly onMemory?: (memory: GpuMemory) => void;
 }
 
 function bpeVocabularyOf({ textVocabulary, leftLength, textSpecialTokens }: Manifest['config']): number {
@@ -46,6 +51,8 @@ export function openTokenizer(bytes: Uint8Array, config: Manifest['config']): To
 export class LoadedModel {
   readonly gpu: Gpu;
   readonly manifest: Manifest;
+  /** What it takes of the graphics memory while one picture is drawn. */
+  readonly memory: GpuMemory;
   readonly transformer: Transformer;
   readonly sampler: Sampler;
   readonly tokenizer: Tokenizer;
@@ -70,6 +77,7 @@ export class LoadedModel {
       images: ImageTokenizer;
       weights: Weights;
       meanColours: Uint8Array | null;
+      memory: GpuMemory;
     },
     onProgress: LoadOptions['onProgress'],
   ) {
@@ -82,42 +90,69 @@ export class LoadedModel {
     this.#source = source;
     this.#weights = [parts.weights];
     this.#meanColours = parts.meanColours;
+    this.memory = parts.memory;
     this.#onProgress = onProgress;
   }
 
   /**
    * Streams transformer and image decoder to the device. The encoder follows when the first picture has to be read, so
    * that a page that only draws never fetches it.
-   * The device's kernels are tested first: a variant that computes wrongly is not used (see `gpu.variants`).
-   * @throws RudolphError of the source, or `unsupported`, `bad-model`, `self-test`.
+   * The kernels that drawing uses are compiled and tested meanwhile: a variant that computes wrongly is not used (see `gpu.variants`). All
+   * others are tested when the first task needs them.
+   * @throws RudolphError of the source, or `unsupported`, `bad-model`, `self-test`, `out-of-memory`, `device-lost`; the signal's reason as soon
+   *   as there is one.
    */
-  static async load(untested: Gpu, source: ModelSource, options: LoadOptions = {}): Promise<LoadedModel> {
-    const { manifest } = source;
-    source.expect?.(firstComponents(manifest));
-    const gpu = await selfTested(untested);
-    const tokenizer = openTokenizer(await readComponent(source, 'tokenizer', options.signal), manifest.config);
-    const colours = manifest.components.preview ? await readComponent(source, 'preview', options.signal) : null;
-    const weights = await Weights.load(
-      gpu.device,
-      source,
-      firstComponents(manifest).filter((name) => name !== 'tokenizer' && name !== 'preview'),
-      options,
-    );
-    let transformer: Transformer | undefined;
+  static async load(gpu: Gpu, source: ModelSource, options: LoadOptions = {}): Promise<LoadedModel> {
+    const loading = LoadedModel.#open(gpu, source, options);
     try {
-      transformer = Transformer.create(gpu, manifest.config, weights);
-      const sampler = await Sampler.create(gpu);
-      const images = await ImageTokenizer.create(gpu, weights, manifest);
-      return new LoadedModel(
-        gpu,
-        source,
-        { transformer, sampler, tokenizer, images, weights, meanColours: colours },
-        options.onProgress,
-      );
+      return await abortable(gpu.failure.race(loading, options.signal), options.signal);
     } catch (error) {
-      transformer?.dispose();
-      weights.dispose();
+      // On a device that is lost everything seems to go well.
+      loading.then(
+        (model) => model.dispose(),
+        () => undefined,
+      );
       throw error;
+    }
+  }
+
+  static async #open(untested: Gpu, source: ModelSource, options: LoadOptions): Promise<LoadedModel> {
+    const { manifest } = source;
+    const { memory, kernels } = await planDrawing(untested, manifest);
+    options.onMemory?.(memory);
+    const stop = new AbortController();
+    const end = (): void => stop.abort(options.signal?.reason);
+    options.signal?.addEventListener('abort', end, { once: true });
+    if (options.signal?.aborted) end();
+    const { signal } = stop;
+    const made: { dispose(): void }[] = [];
+    try {
+      const gpu = tested(untested);
+      // While weights come in: compiling takes long, too. What computes wrongly needs no weights.
+      const testing = abortable(gpu.kernels.prepare(kernels), signal);
+      testing.catch((error: unknown) => stop.abort(error));
+      source.expect?.(firstComponents(manifest));
+      const tokenizer = openTokenizer(await readComponent(source, 'tokenizer', signal), manifest.config);
+      const meanColours = manifest.components.preview ? await readComponent(source, 'preview', signal) : null;
+      const { onProgress } = options;
+      const weights = await Weights.load(gpu.device, source, drawingComponents(manifest), {
+        signal,
+        ...(onProgress ? { onProgress } : {}),
+      });
+      made.push(weights);
+      await testing;
+      const chosen = gpu.kernels.replaced ? { ...gpu, variants: { ...gpu.variants, f16: false } } : gpu;
+      const transformer = Transformer.create(chosen, manifest.config, weights);
+      made.push(transformer);
+      const sampler = await Sampler.create(chosen);
+      const images = await ImageTokenizer.create(chosen, weights, manifest);
+      const parts = { transformer, sampler, tokenizer, images, weights, meanColours, memory };
+      return new LoadedModel(chosen, source, parts, onProgress);
+    } catch (error) {
+      for (const part of made.reverse()) part.dispose();
+      throw error;
+    } finally {
+      options.signal?.removeEventListener('abort', end);
     }
   }
 
@@ -254,7 +289,7 @@ export class LoadedModel {
   #tokenizerWith(component: LaterComponent, signal: AbortSignal | undefined): Promise<ImageTokenizer> {
     let loading = this.#later.get(component);
     if (!loading) {
-      loading = this.#load(component, signal).catch((error: unknown) => {
+      loading = this.#loadLater(component, signal).catch((error: unknown) => {
         this.#later.delete(component);
         throw error;
       });
@@ -263,7 +298,7 @@ export class LoadedModel {
     return loading;
   }
 
-  async #load(component: LaterComponent, signal: AbortSignal | undefined): Promise<ImageTokenizer> {
+  async #loadLater(component: LaterComponent, signal: AbortSignal | undefined): Promise<ImageTokenizer> {
     this.#source.expect?.([component]);
     const weights = await Weights.load(this.gpu.device, this.#source, [component], {
       ...(signal ? { signal } : {}),
@@ -294,12 +329,6 @@ export class LoadedModel {
 }
 
 /** What `LoadedModel.load` reads, in its order: enough to draw. */
-export function firstComponents({ components }: Manifest): ComponentName[] {
-  const decoder = (['imageDecoder', 'imageDecoderDwt'] as const).find((name) => components[name]);
-  return [
-    'tokenizer',
-    ...(components.preview ? ['preview' as const] : []),
-    'transformer',
-    ...(decoder ? [decoder] : []),
-  ];
+function firstComponents(manifest: Manifest): ComponentName[] {
+  return ['tokenizer', ...(manifest.components.preview ? ['preview' as const] : []), ...drawingComponents(manifest)];
 }

@@ -3,6 +3,7 @@ import type { ModelConfig } from '../format/manifest';
 import type { RgbaImage } from '../image/image';
 import { centreSquare } from '../image/crop';
 import { preprocess } from '../image/preprocess';
+import { Attempt } from './journal';
 import type { LoadedModel } from './loadedModel';
 import type { Borders, PictureTokens, ProgressEvent, TaskContext } from './types';
 
@@ -14,7 +15,7 @@ import type { Borders, PictureTokens, ProgressEvent, TaskContext } from './types
 export async function imageTokens(
   model: LoadedModel,
   pictures: readonly PictureTokens[],
-  { signal, onEvent }: TaskContext<ProgressEvent<'image'>>,
+  { signal, onEvent, attempt = new Attempt() }: TaskContext<ProgressEvent<'image'>>,
 ): Promise<number[][]> {
   const { config } = model.manifest;
   pictures.forEach((picture, k) =>
@@ -29,10 +30,12 @@ export async function imageTokens(
       continue;
     }
     onEvent?.({ type: 'progress', stage: 'image', done, total });
-    const encoder = await model.encoder(signal);
-    const prepared = preprocess(picture, config.imageSide * encoder.factor);
-    const { indices } = await encoder.encode(prepared, signal ? { signal } : {});
-    result.push(Array.from(indices));
+    const { value } = await attempt.once(async () => {
+      const encoder = await model.encoder(signal);
+      const prepared = preprocess(picture, config.imageSide * encoder.factor);
+      return (await encoder.encode(prepared, signal ? { signal } : {})).indices;
+    });
+    result.push(Array.from(value));
     onEvent?.({ type: 'progress', stage: 'image', done: ++done, total });
   }
   return result;

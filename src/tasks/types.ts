@@ -1,5 +1,6 @@
 import type { RgbaImage } from '../image/image';
 import type { Notice } from '../notice';
+import type { Attempt } from './journal';
 
 /** How tokens are drawn: temperature, then top-k (ties with the k-th stay), then top-p on what is left (the token that crosses p stays). */
 export interface SamplingOptions {
@@ -270,4 +271,6 @@ export type TaskName = keyof TaskTypes;
 export interface TaskContext<Event> {
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: Event) => void;
+  /** What earlier runs of the same task have worked out, on a device that was lost. */
+  readonly attempt?: Attempt;
 }

@@ -1,4 +1,5 @@
 import { END, generate } from '../model/generate';
+import { Attempt } from './journal';
 import type { LoadedModel } from './loadedModel';
 import { drawSeed, given } from './sampling';
 import type { SamplingOptions, TaskContext, TextEvent, TextResult } from './types';
@@ -22,10 +23,10 @@ export interface WritingRequest {
 export async function writeTexts(
   model: LoadedModel,
   { prefix, templateIds, end, classes, endFrom, allowed, defaults, options }: WritingRequest,
-  { signal, onEvent }: TaskContext<TextEvent>,
+  { signal, onEvent, attempt = new Attempt() }: TaskContext<TextEvent>,
 ): Promise<TextResult> {
   const count = options.count ?? 1;
-  const seed = options.seed ?? drawSeed();
+  const seed = options.seed ?? attempt.number(drawSeed);
   const textOf = (ids: ArrayLike<number>, known: number): { ids: number[]; text: string } => {
     const written = Array.from(ids).slice(0, known);
     const stop = written.indexOf(END);
@@ -42,6 +43,7 @@ export async function writeTexts(
     ...(endFrom === undefined ? {} : { endFrom }),
     ...(allowed === undefined ? {} : { allowed }),
     sampling: { ...defaults, ...given(options), seed },
+    drawn: attempt.drawn(),
     ...(signal ? { signal } : {}),
     onPrefix: () => onEvent?.({ type: 'progress', stage: 'prompt', done: 1, total: 1 }),
     onProgress: (done, total) => onEvent?.({ type: 'progress', stage: 'tokens', done, total }),

@@ -466,6 +466,7 @@ function problemOf(error: unknown): Problem | null {
 function noticeText(message: string, strings: Strings): string {
   const cut = /only its first (\d+) of (\d+) tokens/.exec(message);
   if (cut) return strings.cut(Number(cut[1]), Number(cut[2]));
+  if (/device was lost/.test(message)) return strings.restored;
   return /was not trained for this task/.test(message) ? strings.untrained : message;
 }
 

@@ -80,7 +80,7 @@ export class SharedModel {
 
   /** Told of what a task failed with: some errors leave an engine that is of no more use, and the next run needs a new one. */
   noteFailure(error: unknown): void {
-    if (error instanceof RudolphError && ['device-lost', 'worker'].includes(error.code)) this.#drop();
+    if (error instanceof RudolphError && error.code === 'device-lost') this.#drop();
   }
 
   #load(): { promise: Promise<Rudolph>; controller: AbortController } {

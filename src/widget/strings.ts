@@ -18,6 +18,7 @@ export interface Strings {
   readonly software: string;
   readonly cut: (used: number, total: number) => string;
   readonly untrained: string;
+  readonly restored: string;
   readonly stages: Readonly<Record<WidgetProgress['stage'], string>>;
   readonly ofBytes: (done: string, total: string) => string;
   readonly progress: string;
@@ -50,6 +51,7 @@ const RU: Strings = {
   software: 'Браузер считает без видеокарты: придётся подождать.',
   cut: (used, total) => `Текст слишком длинный: прочитаны первые ${used} из ${total} токенов.`,
   untrained: 'Эта модель такому не училась: получится случайное.',
+  restored: 'Видеокарта на миг отключилась; работа продолжается с того же места.',
   stages: {
     manifest: 'Открываю модель',
     download: 'Загружаю модель',
@@ -110,6 +112,7 @@ const EN: Strings = {
   software: 'Your browser computes without a graphics card: this takes a while.',
   cut: (used, total) => `The text is too long: only its first ${used} of ${total} tokens were read.`,
   untrained: 'This model was not trained for that: what comes is random.',
+  restored: 'The graphics card was gone for a moment; the work goes on where it was.',
   stages: {
     manifest: 'Opening the model',
     download: 'Downloading the model',

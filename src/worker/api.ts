@@ -2,7 +2,7 @@ import type { PlainError } from '../errors';
 import type { ConvertSettings, FileRole, FilesReport } from '../files/report';
 import type { ComponentName, Manifest } from '../format/manifest';
 import type { ModelFile } from '../format/modelFile';
-import type { AdapterDescription, VariantChoice, Variants } from '../gpu/variants';
+import type { AdapterDescription, GpuMemory, VariantChoice, Variants } from '../gpu/variants';
 import type { NoticeEvent, TaskName, TaskTypes } from '../tasks/types';
 
 export type { ConvertSettings, FileRole, FilesReport };
@@ -24,6 +24,8 @@ export interface LoadProgress {
   readonly fromCache: boolean;
   /** With `download`: what is going to be fetched and how much room there is, known before the first byte is fetched. */
   readonly plan?: LoadPlan;
+  /** What model and drawing take of the graphics memory: known before anything is downloaded, null before that. */
+  readonly memory: GpuMemory | null;
 }
 
 /** What a load, or the part of a model that a later task needs, is going to take. To refuse it, abort the load. */
@@ -44,6 +46,10 @@ export interface RudolphInfo {
   readonly adapter: AdapterDescription;
   /** Which optional kernel variants are in use. */
   readonly variants: Variants;
+  /** What model and drawing take of the graphics memory. */
+  readonly memory: GpuMemory;
+  /** How the kernels did that were tested at load, the adapter and the browser: text for a bug report. */
+  readonly selfTest: string;
   readonly model: ModelInfo;
 }
 

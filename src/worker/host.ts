@@ -4,8 +4,10 @@ import { RudolphError, toPlain } from '../errors';
 import { inspectFiles } from '../files/openFiles';
 import type { Manifest } from '../format/manifest';
 import type { ModelFile } from '../format/modelFile';
-import { type Gpu, requestGpu } from '../gpu/device';
+import { type Gpu, requestGpu, requestGpuAgain } from '../gpu/device';
+import type { GpuMemory } from '../gpu/variants';
 import type { RgbaImage } from '../image/image';
+import { selfTestReport } from '../model/selfTest';
 import type { Notice } from '../notice';
 import { openDatabases } from '../store/databases';
 import { manifestUrl, openModel } from '../store/openModel';
@@ -13,7 +15,6 @@ import type { DownloadProgress } from '../store/storedModel';
 import { deleteModel, listModels } from '../store/storedModels';
 import { Engine } from '../tasks/engine';
 import type { TaskName, TaskTypes } from '../tasks/types';
-import { DeviceFailure } from './deviceFailure';
 import type {
   ConvertSettings,
   LoadEvent,
@@ -26,13 +27,13 @@ import type {
 } from './api';
 import { checkAddress } from './address';
 import { type Opened, openOwnFiles } from './ownFiles';
+import { TaskQueue } from './taskQueue';
 
 const PRODUCER = `rudolph-web ${version}`;
 
 interface Loaded {
   readonly gpu: Gpu;
   readonly engine: Engine;
-  readonly failure: DeviceFailure;
 }
 
 /** The worker's side of `WorkerApi`: one model, tasks one after the other. */
@@ -41,8 +42,7 @@ export class WorkerHost implements WorkerApi {
   readonly #aborts = new Map<number, AbortController>();
   /** Ends when the load has ended, be it by cleaning up. */
   #loading: Promise<unknown> = Promise.resolve();
-  /** Ends when everything started so far has ended. */
-  #queue: Promise<unknown> = Promise.resolve();
+  readonly #queue = new TaskQueue();
   /** Ends the load. */
   readonly #closing = new AbortController();
   /** Where notices go while a task runs: to the task. */
@@ -68,13 +68,13 @@ export class WorkerHost implements WorkerApi {
     this.#aborts.set(id, controller);
     const { signal } = controller;
     const events = inOrder(onEvent as (event: unknown) => void);
-    const turn = this.#queue.then(() => {
-      signal.throwIfAborted();
-      const { failure } = this.#model();
-      return failure.race(this.#run(task, args, signal, events.tell) as Promise<TaskTypes[T]['result']>);
-    });
-    this.#queue = turn.catch(() => undefined);
-    const result = await reply(() => turn);
+    const result = await reply(() =>
+      this.#queue.add(
+        task,
+        signal,
+        () => this.#run(task, args, signal, events.tell) as Promise<TaskTypes[T]['result']>,
+      ),
+    );
     this.#aborts.delete(id);
     await events.arrived();
     events.release();
@@ -90,7 +90,7 @@ export class WorkerHost implements WorkerApi {
     this.#closing.abort(reason);
     for (const controller of this.#aborts.values()) controller.abort(reason);
     await this.#loading;
-    await this.#queue;
+    await this.#queue.idle();
     this.#loaded?.engine.dispose();
     this.#loaded?.gpu.dispose();
     this.#loaded = null;
@@ -133,13 +133,13 @@ export class WorkerHost implements WorkerApi {
     const { signal } = this.#closing;
     if (typeof from === 'string') checkAddress(from, location.protocol);
     // The adapter first: without one nothing needs to be downloaded or converted.
-    const gpu = await requestGpu(navigator.gpu, options);
-    const failure = new DeviceFailure(gpu.device);
+    let gpu = await requestGpu(navigator.gpu, options);
     try {
       const events = inOrder(onEvent);
       let last: DownloadProgress = { loadedBytes: 0, totalBytes: 0, fromCache: false };
+      let memory: GpuMemory | null = null;
       const progress = (stage: LoadProgress['stage']): void =>
-        events.tell({ type: 'progress', progress: { stage, ...last } });
+        events.tell({ type: 'progress', progress: { stage, ...last, memory } });
       const onNotice = (notice: Notice): void =>
         this.#onNotice ? this.#onNotice(notice) : events.tell({ type: 'notice', ...notice });
       const opening = {
@@ -158,24 +158,32 @@ export class WorkerHost implements WorkerApi {
         opened = { source: await openModel(from, { ...opening, ...databases }), url: manifestUrl(from) };
       } else {
         const { convert: settings = {}, store = true } = options;
-        const tell = (event: LoadProgress): void => events.tell({ type: 'progress', progress: event });
-        opened = await openOwnFiles(from, { gpu, failure, opening, tell, settings, store, producer: PRODUCER });
+        const tell = (event: Omit<LoadProgress, 'memory'>): void =>
+          events.tell({ type: 'progress', progress: { ...event, memory: null } });
+        opened = await openOwnFiles(from, { gpu, opening, tell, settings, store, producer: PRODUCER });
       }
       const { source, url } = opened;
-      const loading = Engine.load(gpu, source, {
+      // Converting takes long.
+      if (gpu.failure.lost) gpu = await requestGpuAgain(navigator.gpu, options, { signal });
+      const engine = await Engine.load(gpu, source, {
         signal,
+        renew: (stop) => requestGpuAgain(navigator.gpu, options, stop ? { signal: stop } : {}),
+        onMemory: (needed) => {
+          memory = needed;
+          if (typeof from === 'string') progress('manifest');
+        },
         onProgress: ({ loadedBytes, totalBytes }) => {
           if (loadedBytes >= totalBytes) progress('compile');
         },
       });
-      const engine = await failure.race(loading);
-      failure.loaded();
-      this.#loaded = { gpu, engine, failure };
+      this.#loaded = { gpu, engine };
       await events.arrived();
       return {
         adapter: { ...gpu.adapter },
         // The engine's, not the ones asked for: those that failed its self-test are not used.
         variants: { ...engine.model.gpu.variants },
+        memory: engine.model.memory,
+        selfTest: withSurroundings(selfTestReport(engine.model.gpu)),
         model: describe(url, source.manifest),
       };
     } catch (error) {
@@ -252,6 +260,28 @@ async function reply<T>(work: () => Promise<T>): Promise<Reply<T>> {
   try {
     return { ok: true, value: await work() };
   } catch (error) {
-    return { ok: false, error: toPlain(error) };
+    return { ok: false, error: toPlain(known(error)) };
   }
+}
+
+/** Errors as the client should get them: an unexpected one with a code, too, and a report with what only the worker knows. */
+function known(error: unknown): unknown {
+  if (error instanceof RudolphError) {
+    const { code, message, details } = error;
+    if (typeof details['report'] !== 'string') return error;
+    return new RudolphError(code, message, { ...details, report: withSurroundings(details['report']) });
+  }
+  if (error instanceof DOMException && error.name === 'AbortError') return error;
+  const { name = 'Error', message = String(error), stack = '' } = error instanceof Error ? error : {};
+  return new RudolphError(
+    'worker',
+    `the engine met an error that nobody expected (${name}: ${message}); please report it`,
+    { name, stack, report: withSurroundings(stack || message) },
+    { cause: error },
+  );
+}
+
+/** The beginning of a report that a user can copy into an issue. */
+function withSurroundings(report: string): string {
+  return `${PRODUCER}\nbrowser: ${navigator.userAgent}\n${report}`;
 }

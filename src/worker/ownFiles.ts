@@ -7,13 +7,12 @@ import type { ModelSource } from '../format/modelSource';
 import type { FileSink } from '../format/shards';
 import type { Gpu } from '../gpu/device';
 import { addPreviewTable } from '../model/previewTable';
-import { selfTested } from '../model/selfTest';
+import { tested } from '../model/selfTest';
 import { openDatabases } from '../store/databases';
 import { nothingStored, openModel } from '../store/openModel';
 import type { Notice } from '../notice';
 import type { StoredModelOptions } from '../store/storedModel';
 import type { ConvertSettings, LoadProgress } from './api';
-import type { DeviceFailure } from './deviceFailure';
 
 /** A model to be loaded, with the address that it has in storage. */
 export interface Opened {
@@ -24,12 +23,11 @@ export interface Opened {
 export interface OwnFilesOptions {
   /** For the table of preview colours. */
   readonly gpu: Gpu;
-  readonly failure: DeviceFailure;
   readonly opening: StoredModelOptions & {
     readonly signal: AbortSignal;
     readonly onNotice: (notice: Notice) => void;
   };
-  readonly tell: (progress: LoadProgress) => void;
+  readonly tell: (progress: Omit<LoadProgress, 'memory'>) => void;
   readonly settings: ConvertSettings;
   readonly store: boolean;
   readonly producer: string;
@@ -87,8 +85,8 @@ async function withPreview(source: ModelSource, sink: FileSink, options: OwnFile
   const onProgress = (done: number): void =>
     options.tell({ stage: 'preview', loadedBytes: Math.floor(done * totalBytes), totalBytes, fromCache: true });
   try {
-    const computing = selfTested(options.gpu).then((gpu) => addPreviewTable(gpu, source, sink, { signal, onProgress }));
-    return await options.failure.race(computing);
+    const computing = addPreviewTable(tested(options.gpu), source, sink, { signal, onProgress });
+    return await options.gpu.failure.race(computing, signal);
   } catch (error) {
     signal.throwIfAborted();
     // No room for it, or a device that fails: the conversion is worth keeping.

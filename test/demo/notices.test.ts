@@ -13,6 +13,7 @@ const DETAILS: Readonly<Record<Exclude<NoticeCode, 'untrained'>, Notice['details
   'older-version': {},
   'shard-damaged': { file: 'abc.bin' },
   'no-preview': {},
+  'device-restored': { reason: 'driver reset' },
   converted: {},
 };
 

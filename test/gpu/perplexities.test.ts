@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Arena } from '../../src/gpu/buffers';
 import type { Gpu } from '../../src/gpu/device';
-import { MAX_WORK } from '../../src/model/linear';
+import { dispatchLimit } from '../../src/gpu/runner';
 import { recordPerplexities } from '../../src/model/perplexities';
 import { runAndRead, uploadMatrix, uploadVector } from '../support/arrays';
 import { randomArray, randomNumbers } from '../support/compare';
@@ -51,7 +51,7 @@ describe.each(await testVariants())('perplexities, $name', ({ variants }) => {
         results,
         firstResult: 2,
       });
-      for (const { work } of dispatches) expect(work).toBeLessThanOrEqual(MAX_WORK);
+      for (const { work } of dispatches) expect(work).toBeLessThanOrEqual(dispatchLimit(gpu.adapter));
       const actual = Array.from(await runAndRead(gpu, dispatches, results, counts.length + 2));
       expect(actual.slice(0, 2)).toEqual([0, 0]);
       const logits = linear(x, rowCount, rounded, bias, inputs);
@@ -95,7 +95,7 @@ describe.each(await testVariants())('perplexities, $name', ({ variants }) => {
 
   test('more work than one dispatch may have is split along the classes, and the sums go on', async () => {
     const { actual, expected, dispatches } = await both([150, 150], 512, 2100);
-    expect(dispatches).toBe(3);
+    expect(dispatches).toBe(gpu.adapter.software ? 3 : 1);
     expectRelative(actual, expected);
   });
 

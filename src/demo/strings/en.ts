@@ -271,7 +271,7 @@ export const EN: Strings = {
     'out-of-memory': 'The graphics card ran out of memory. Try fewer pictures or drafts at once.',
     'self-test': 'The graphics card or its driver computes wrongly, so the model cannot run on it.',
     unsupported: 'This model cannot do that.',
-    worker: 'The page’s worker has stopped. Load the model again.',
+    worker: 'The page’s worker has stopped. Try again: it starts anew.',
   },
   unknownError: 'Something went wrong.',
   damagedShard: 'A file of the model arrived damaged. It was thrown away; try to load again.',
@@ -296,8 +296,11 @@ export const EN: Strings = {
   olderVersion:
     'The model’s host cannot be reached, and its new version has not come completely: the version before runs, from this browser’s storage.',
   storedDamaged: 'A part of the model was damaged in this browser’s storage; it is fetched again.',
+  deviceRestored: 'The graphics card was gone for a moment and is back: the work goes on where it was.',
   noPreview: 'Pictures of this model come without a live preview while they are drawn.',
   converted: (message: string) => `The checkpoint was converted; the converter says: ${message}.`,
   details: 'Details',
+  reportHelp: 'A report with the names of the graphics card and the browser helps to find the mistake.',
+  copyReport: 'Copy the report',
   messages: 'Messages',
 };

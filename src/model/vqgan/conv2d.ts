@@ -1,6 +1,7 @@
 import { RudolphError } from '../../errors';
 import { packParams } from '../../gpu/kernel';
-import { type Activation, MAX_DISPATCH_WORK, type Recording } from './recording';
+import { dispatchLimit } from '../../gpu/runner';
+import type { Activation, Recording } from './recording';
 
 export interface ConvOptions {
   /** 1 or 3. */
@@ -57,7 +58,7 @@ export async function conv2d(
 
 /**
  * Records y[p, n] = Σ x[p, k]·matrix[n, k] + bias[n] (1×1), or the 3×3 convolution with such rows.
- * The work is split into dispatches of at most MAX_DISPATCH_WORK multiply-adds.
+ * The work is split into dispatches of as many multiply-adds as one should have at most.
  */
 export async function multiply(
   recording: Recording,
@@ -86,7 +87,8 @@ export async function multiply(
     constants: { TILED: recording.tiled ? 1 : 0, THREADS_M: threadsM, THREADS_N: threadsN },
   });
   const perPixel = kernel * kernel * x.stride * y.stride;
-  const step = Math.max(1, Math.min(65535, Math.floor(MAX_DISPATCH_WORK / (perPixel * tileM)))) * tileM;
+  const limit = dispatchLimit(recording.gpu.adapter);
+  const step = Math.max(1, Math.min(65535, Math.floor(limit / (perPixel * tileM)))) * tileM;
   for (let first = 0; first < pixels; first += step) {
     const end = Math.min(pixels, first + step);
     recording.dispatches.push(

@@ -14,9 +14,6 @@ export interface Activation {
   readonly stride: number;
 }
 
-/** A dispatch of more multiply-adds than this is split, so that a slow device can be paced and cancelled. */
-export const MAX_DISPATCH_WORK = 4e8;
-
 /** `n` rounded up to a multiple of 8: weights are read eight at a time. */
 export const ceil8 = (n: number): number => Math.ceil(n / 8) * 8;
 

@@ -1,0 +1,79 @@
+import { packParams } from '../../gpu/kernel';
+import { dot, halves, series, table, type TestBench } from './bench';
+
+/** 11 chunks of weights: more than the lanes of an output, no multiple of a tile. */
+const INPUTS = 88;
+const HIDDEN = 24;
+const COLUMNS = 3 * HIDDEN;
+
+/** Rows of x that are no multiple of a tile, and the columns of a tile. */
+function shape(t: TestBench): { rows: number; tileRows: number; tileColumns: number } {
+  if (t.spec.name === 'matmul_direct') return { rows: 35, tileRows: 32, tileColumns: 16 };
+  if (t.spec.name === 'matmul') {
+    const [tileRows, tileColumns] = [8 * t.constant('PER_M'), 8 * t.constant('PER_N')];
+    return { rows: tileRows + 3, tileRows, tileColumns };
+  }
+  const rows = t.constant('ROWS');
+  return { rows: rows > 2 ? rows - 1 : rows, tileRows: rows, tileColumns: 64 / t.constant('LANES') };
+}
+
+/** matvec, matmul, matmul_direct: y = x · weightᵀ + bias, columns in two dispatches, in the form of the output's part. */
+export function linear(t: TestBench): void {
+  const { rows, tileRows, tileColumns } = shape(t);
+  const weight = halves(1, COLUMNS * INPUTS, 0.3);
+  const bias = series(2, COLUMNS);
+  const x = series(3, rows * INPUTS);
+  const y = table(rows * COLUMNS, (i) => {
+    const [row, column] = [Math.floor(i / COLUMNS), i % COLUMNS];
+    return dot(x, row * INPUTS, weight.values, column * INPUTS, INPUTS) + bias[column]!;
+  });
+  const common = {
+    bindings: [t.input(x), t.input(bias)],
+    partBindings: [t.input(weight.bits)],
+    outputBindings: outputs(t, rows, y),
+  };
+  for (const [first, end] of [
+    [0, tileColumns],
+    [tileColumns, COLUMNS],
+  ] as const) {
+    if (first >= COLUMNS) continue;
+    t.dispatch({
+      ...common,
+      // As the engine splits a product: all columns are known to each dispatch.
+      params: packParams([rows, COLUMNS, INPUTS / 8, first]),
+      workgroups: [Math.ceil((end - first) / tileColumns), Math.ceil(rows / tileRows)],
+    });
+  }
+}
+
+function outputs(t: TestBench, rows: number, y: Float64Array): GPUBuffer[] {
+  if (t.has('output_plain')) return [t.f32(y)];
+  if (t.has('output_gelu')) return [t.f32(y.map(gelu))];
+  // Few rows: a step of as many sequences, each behind one of two prefixes of 3 slots, in rings of 4. Many rows: a prefix is filled.
+  const filling = rows > 8;
+  const [prefixLength, prefixes, ring, position] = filling ? [rows, 1, 1, 0] : [3, 2, 4, 9];
+  const slots = prefixes * prefixLength + (filling ? 1 : rows * ring);
+  const slotOf = (row: number): number =>
+    filling ? row : prefixes * prefixLength + row * ring + ((position - prefixLength) % ring);
+  const cached = (offset: number): Float64Array => {
+    const values = new Float64Array(slots * HIDDEN).fill(NaN);
+    for (let row = 0; row < rows; row++) {
+      const from = row * COLUMNS + offset;
+      values.set(y.subarray(from, from + HIDDEN), slotOf(row) * HIDDEN);
+    }
+    return values;
+  };
+  const state = Uint32Array.from([position, 0, 0, 0, ...Array.from({ length: rows }, (_, s) => s % prefixes)]);
+  return [
+    t.uniform(packParams([prefixLength, prefixes, ring, filling ? rows : 1, filling ? 1 : 0])),
+    t.input(state),
+    t.f32(table(rows * HIDDEN, (i) => y[Math.floor(i / HIDDEN) * COLUMNS + (i % HIDDEN)]!)),
+    t.f32(cached(HIDDEN)),
+    t.f32(cached(2 * HIDDEN)),
+  ];
+}
+
+/** Upstream's, in its tanh form. */
+function gelu(value: number): number {
+  return 0.5 * value * (1 + Math.tanh(0.7978845608028654 * value * (1 + 0.044715 * value * value)));
+}
