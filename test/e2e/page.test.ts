@@ -205,7 +205,7 @@ describe('cancelling', () => {
     await page.goto(site.address('tiny'));
     await expect
       .poll(() => page.locator('#status-text').textContent(), { timeout: 30_000 })
-      .toMatch(/: (\d{3,}\s*кБ|[\d,]+\s*МБ) из .* из сети; свободно в браузере: [\d,]+\s*ГБ$/);
+      .toMatch(/: (\d{3,}\s*КБ|[\d,]+\s*МБ) из .* из сети; свободно в браузере: [\d,]+\s*ГБ$/);
     await page.click('#status-action');
     await expect.poll(() => page.locator('#status').getAttribute('data-state')).toBe('stopped');
     site.fail(null);
