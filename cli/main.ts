@@ -1,79 +1,8 @@
-import { version } from '../package.json';
+import { run } from './index';
 import { RudolphError } from '../src/errors';
-import type { Command } from './support/command';
-import { endStatus, print } from './support/output';
-
-/** Every command's module, loaded only when it is asked for. */
-const modules = import.meta.glob<{ command: Command }>('./commands/*.ts');
-
-/** The names of the commands, in the order of the help text; what is not in this list comes last. */
-const ORDER = [
-  'draw',
-  'inpaint',
-  'caption',
-  'answer',
-  'read',
-  'classify',
-  'continue',
-  'rank-images',
-  'rank-texts',
-  'perplexity',
-  'convert',
-  'tokenize',
-  'encode-image',
-  'decode-image',
-  'forward',
-  'parity',
-];
-const found = Object.keys(modules).map((path) => path.replace(/^.*\/|\.ts$/g, ''));
-const NAMES = [...ORDER.filter((name) => found.includes(name)), ...found.filter((name) => !ORDER.includes(name))];
+import { endStatus } from './support/output';
 
 const controller = new AbortController();
-
-async function main(args: readonly string[]): Promise<void> {
-  const [name, ...rest] = args;
-  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
-    const [topic] = rest;
-    print(name === 'help' && topic !== undefined ? (await load(topic)).usage.trim() : await overview());
-    if (name === undefined) process.exitCode = 1;
-    return;
-  }
-  if (name === '--version') return print(version);
-  const command = await load(name);
-  const end = rest.indexOf('--');
-  const options = end < 0 ? rest : rest.slice(0, end);
-  if (options.includes('--help') || options.includes('-h')) return print(command.usage.trim());
-  await command.run(rest, controller.signal);
-}
-
-async function load(name: string): Promise<Command> {
-  const module = modules[`./commands/${name}.ts`];
-  if (!module) {
-    throw new RudolphError(
-      'bad-input',
-      `there is no command "${name}"; there are ${NAMES.join(', ')} (rudolph-web --help tells more)`,
-    );
-  }
-  return (await module()).command;
-}
-
-async function overview(): Promise<string> {
-  const commands = await Promise.all(NAMES.map(load));
-  const width = Math.max(...NAMES.map((name) => name.length));
-  return `rudolph-web ${version}: RUDOLPH on WebGPU. Russian text to pictures, pictures to Russian text.
-
-Usage: rudolph-web COMMAND [OPTIONS]
-
-Commands:
-${commands.map((command) => `  ${command.name.padEnd(width)}  ${command.summary}`).join('\n')}
-
-rudolph-web COMMAND --help explains one. "--" ends the options, so that a text may begin with a dash.
-Results go to stdout, progress to stderr; the exit code is 0, or 1 after an error.
-
-Environment:
-  RUDOLPH_ADAPTER=system|swiftshader  which graphics adapter (default: the system's, else SwiftShader, in software)
-  RUDOLPH_DEBUG=1                     print the stack of an error`;
-}
 
 /** An error as one sentence for the terminal. */
 function explain(error: unknown): string {
@@ -110,7 +39,10 @@ process.on('SIGINT', () => {
 setInterval(() => undefined, 1 << 30);
 
 try {
-  await main(process.argv.slice(2));
+  const args = process.argv.slice(2);
+  await run(args, controller.signal);
+  // Without a command it has only told which there are.
+  if (args.length === 0) process.exitCode = 1;
 } catch (error) {
   process.exitCode = 1;
   endStatus();

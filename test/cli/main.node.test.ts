@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import type { Command } from '../../cli/support/command';
-import { runCli } from '../support/cli';
+import { buildCli, runCli } from '../support/cli';
 
 const NAMES = readdirSync('cli/commands').map((file) => file.replace(/\.ts$/, ''));
 const modules = import.meta.glob<{ command: Command }>('../../cli/commands/*.ts', { eager: true });
@@ -58,4 +58,12 @@ it('answers an unknown option with one sentence and exit code 1', async () => {
 it('takes what follows -- for text, even --help', async () => {
   const { stdout, code } = await runCli(['tokenize', '--model', 'no-such-model', '--json', '--', '--help']);
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' }); // it looked for the model: no help was printed
+});
+
+it('programs run commands, too, and importing it starts nothing', async () => {
+  const { run } = (await import(/* @vite-ignore */ (await buildCli()).replace('main.js', 'index.js'))) as {
+    run(args: readonly string[], signal?: AbortSignal): Promise<void>;
+  };
+  await expect(run(['draw', '--modle', 'x'])).rejects.toMatchObject({ code: 'bad-input' });
+  await expect(run(['darw'])).rejects.toThrow('there is no command "darw"');
 });

@@ -54,6 +54,16 @@ describe('Rudolph.load', () => {
     expect(loaded).toEqual(loaded.toSorted((a, b) => a - b));
   });
 
+  it('says before anything is fetched how much that will be, and how much room there is', () => {
+    const planned = progress.findIndex(({ plan }) => plan);
+    const { loadedBytes, totalBytes, plan } = progress[planned]!;
+    expect(progress.slice(0, planned).every((event) => event.stage === 'manifest')).toBe(true);
+    expect(loadedBytes).toBe(0);
+    expect(plan).toMatchObject({ totalBytes, storedBytes: 0, keeps: true });
+    expect(plan!.modelBytes).toBeGreaterThan(totalBytes); // with the image encoder
+    expect(plan!.freeBytes).toBeGreaterThan(plan!.modelBytes);
+  });
+
   it('describes the model and the adapter', () => {
     expect(rudolph.info.adapter.software).toBe(true); // browser tests run on SwiftShader
     expect(rudolph.info.model).toMatchObject({ config: { imageSide: 4 } });

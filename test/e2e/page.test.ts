@@ -203,7 +203,9 @@ describe('cancelling', () => {
   it('a download: what arrived is kept, loading again fetches the rest', async () => {
     site.fail('slow', firstShard('transformer'));
     await page.goto(site.address('tiny'));
-    await expect.poll(() => page.locator('#status-text').textContent(), { timeout: 30_000 }).toMatch(/из сети/);
+    await expect
+      .poll(() => page.locator('#status-text').textContent(), { timeout: 30_000 })
+      .toMatch(/: (\d{3,}\s*КБ|[\d,]+\s*МБ) из .* из сети; свободно в браузере: [\d,]+\s*ГБ$/);
     await page.click('#status-action');
     await expect.poll(() => page.locator('#status').getAttribute('data-state')).toBe('stopped');
     site.fail(null);

@@ -22,9 +22,7 @@ let tiny: ReadonlyMap<string, Uint8Array>;
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'rudolph-examples-'));
-  npm('.', 'run', 'build:cli');
-  npm('.', 'run', 'build:lib');
-  npm('.', 'pack', '--ignore-scripts', '--pack-destination', folder);
+  npm('.', 'pack', '--pack-destination', folder); // its scripts build what is packed
   tarball = join(
     folder,
     readdirSync(folder).find((name) => name.endsWith('.tgz'))!,

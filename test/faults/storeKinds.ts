@@ -190,7 +190,7 @@ export const STORE_KINDS: readonly Kind<StoreWorld>[] = [
       await world.mustLoad();
       world.expect(
         world.notices.every(({ code }) => code === 'shard-damaged'),
-        `another notice: ${world.notices.map(({ code }) => code).join(', ')}`,
+        `another notice: ${world.notices.map(({ code, message }) => (code === 'shard-damaged' ? code : message)).join(', ')}`,
       );
       await world.checkStorage();
     },
@@ -329,7 +329,7 @@ export const STORE_KINDS: readonly Kind<StoreWorld>[] = [
       await world.mustLoad();
       world.expect(
         world.notices.some(({ code }) => code === 'storage-full'),
-        `nobody was told that there is no room: ${world.notices.map(({ code }) => code).join(', ')}`,
+        `nobody was told that there is no room: ${world.notices.map(({ code, message }) => (code === 'shard-damaged' ? code : message)).join(', ')}`,
       );
       await world.checkStorage();
       await world.mustLoad(); // while there is none

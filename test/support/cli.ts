@@ -6,7 +6,7 @@ import { build } from 'vite';
 let built: Promise<string> | undefined;
 
 /** Builds the command line as it stands now, once a test process, and returns the path of its main.js. */
-function buildCli(): Promise<string> {
+export function buildCli(): Promise<string> {
   built ??= (async () => {
     // Inside node_modules, so that the packages it imports are found; a folder a process, so that two cannot collide.
     const outDir = resolve(`node_modules/.cache/rudolph-web/cli-test-${process.pid}`);

@@ -16,15 +16,17 @@ export interface DrawResult {
   readonly notices: readonly string[];
 }
 
-const workers = new Map<string, Worker>();
+/** With their handles: Comlink ends the conversation when one is collected. */
+const workers = new Map<string, { readonly worker: Worker; readonly store: Remote<StoreApi> }>();
 
 function storeOf(name: string): Remote<StoreApi> {
-  let worker = workers.get(name);
-  if (!worker) {
-    worker = new Worker(new URL(storeWorker, import.meta.url), { type: 'module', name });
-    workers.set(name, worker);
+  let started = workers.get(name);
+  if (!started) {
+    const worker = new Worker(new URL(storeWorker, import.meta.url), { type: 'module', name });
+    started = { worker, store: wrap<StoreApi>(worker) };
+    workers.set(name, started);
   }
-  return wrap<StoreApi>(worker);
+  return started.store;
 }
 
 /** The library's workers, to be ended behind its back. */
@@ -77,7 +79,7 @@ const faults = {
 
   /** Ends a worker in the middle of whatever it does. */
   end(name: string): void {
-    workers.get(name)?.terminate();
+    workers.get(name)?.worker.terminate();
     workers.delete(name);
   },
 
