@@ -8,6 +8,8 @@ import { recordLinear } from './linear';
 import type { GpuTensor, Weights } from './weights';
 
 const EPSILON = 1e-5; // of every LayerNorm upstream
+/** Pairs of a row and a head that a workgroup of `attention_direct` serves. */
+export const DIRECT_PAIRS = 8;
 const ATTENTION_LIMIT = 65504; // upstream clamps the attention's output projection to fp16's range
 const NO_LIMIT = 3e38;
 
@@ -280,14 +282,16 @@ export class Transformer {
     const head = config.hidden / config.heads;
     const kind = config.layerMasks[layer]!;
     const bitset = config.masks.form === 'bitset';
+    const direct = this.gpu.adapter.software;
+    const pairs = rows * config.heads;
     const kernel = await this.gpu.kernels.get({
-      name: 'attention',
+      name: direct ? 'attention_direct' : 'attention',
       parts: ['cache', bitset ? 'geometry_bitset' : 'geometry_standard'],
       consts: { HEAD: head },
     });
     return kernel.dispatch(arena, {
       label: `layer ${layer} attention`,
-      params: packParams([config.heads, f32(1 / Math.sqrt(head))]),
+      params: packParams([config.heads, f32(1 / Math.sqrt(head)), ...(direct ? [pairs, head / 4] : [])]),
       bindings: [
         arena.uniform(`geometry of layer ${layer}`, geometryUniform(config, kind, this.sequenceLength)),
         cacheUniform,
@@ -298,7 +302,7 @@ export class Transformer {
         b.attended,
       ],
       ...(bitset ? { partBindings: [this.maskBits(kind)] } : {}),
-      workgroups: [config.heads, rows],
+      workgroups: direct ? [Math.ceil(pairs / DIRECT_PAIRS)] : [config.heads, rows],
       // About half of the keys on average, both for scores and for values; gathering costs several times its arithmetic.
       work:
         rows * (spec.cache.shape.prefixLength + (spec.mode === 'tails' ? spec.rowsPerSequence : 0)) * config.hidden * 4,

@@ -4,6 +4,7 @@ import { Arena } from '../../src/gpu/buffers';
 import type { Gpu } from '../../src/gpu/device';
 import { f32, packParams } from '../../src/gpu/kernel';
 import { KeyValueCache, ringLength } from '../../src/model/cache';
+import { DIRECT_PAIRS } from '../../src/model/transformer';
 import { runAndRead } from '../support/arrays';
 import { expectClose, randomArray } from '../support/compare';
 import { openGpu } from '../support/gpu';
@@ -41,8 +42,11 @@ describe('attention', () => {
 
   const kernelNumber: Record<MaskKind, number> = { row: 0, column: 1, conv: 2, lastConv: 2 };
 
+  type KernelName = 'attention' | 'attention_direct';
+
   /** Attends with the queries at `positions`, all other keys lying in the cache as the engine would have put them. */
   async function attendAt(
+    name: KernelName,
     c: ModelConfig,
     kind: MaskKind,
     positions: readonly number[],
@@ -54,7 +58,7 @@ describe('attention', () => {
     const head = hidden / HEADS;
     const layer = c.layerMasks.indexOf(kind);
     const kernel = await gpu.kernels.get({
-      name: 'attention',
+      name,
       parts: ['cache', 'geometry_standard'],
       consts: { HEAD: head },
     });
@@ -85,7 +89,7 @@ describe('attention', () => {
         const out = arena.buffer('out', hidden * 4);
         const side = kind === 'lastConv' ? c.lastConvKernel : c.convKernel;
         const dispatch = kernel.dispatch(arena, {
-          params: packParams([HEADS, f32(1 / Math.sqrt(head))]),
+          params: packParams([HEADS, f32(1 / Math.sqrt(head)), ...(name === 'attention' ? [] : [HEADS, head / 4])]),
           bindings: [
             arena.uniform(
               'geometry',
@@ -98,7 +102,7 @@ describe('attention', () => {
             cache.values[layer]!,
             out,
           ],
-          workgroups: [HEADS, 1],
+          workgroups: name === 'attention' ? [HEADS, 1] : [Math.ceil(HEADS / DIRECT_PAIRS)],
         });
         results.push(await runAndRead(gpu, [dispatch], out, hidden));
       }
@@ -108,65 +112,70 @@ describe('attention', () => {
     return results;
   }
 
-  test.each([
+  const cases = [
     // Corners, edges and the middle of the picture; first and last positions of the texts.
     { kind: 'row', kernel: 3, head: 4 },
     { kind: 'column', kernel: 3, head: 40 },
     { kind: 'conv', kernel: 5, head: 16 },
     { kind: 'lastConv', kernel: 5, head: 68 },
-  ] as const)('$kind, heads of $head, against the definition', async ({ kind, kernel, head }) => {
-    for (const rightSeesLeft of [true, false]) {
-      const c = config(head, kernel, rightSeesLeft);
-      const positions = [
-        0,
-        LEFT - 1,
-        LEFT,
-        LEFT + 1,
-        LEFT + SIDE - 1,
-        LEFT + SIDE,
-        LEFT + 40,
-        LEFT + SIDE * SIDE - 1,
-        LEFT + SIDE * SIDE,
-        LENGTH - 1,
-      ];
-      const data = {
-        q: randomArray(1, c.hidden, 3),
-        keys: randomArray(2, LENGTH * c.hidden, 2),
-        values: randomArray(3, LENGTH * c.hidden),
-      };
-      const image = positions.filter((p) => p >= LEFT && p < LEFT + SIDE * SIDE);
-      for (const [asked, shape] of [
-        [positions, { prefixLength: LENGTH, rings: false }],
-        [positions, { prefixLength: 2, rings: false }],
-        [image, { prefixLength: LEFT, rings: true }],
-      ] as const) {
-        const got = await attendAt(c, kind, asked, shape, data);
-        asked.forEach((position, n) => {
-          const g = {
-            left: LEFT,
-            side: SIDE,
-            right: RIGHT,
-            kernel: kind === 'lastConv' ? kernel + 2 : kernel,
-            rightSeesLeft,
-          };
-          const allowed = allowedKeys(g, kind === 'lastConv' ? 'conv' : kind, position);
-          for (let h = 0; h < HEADS; h++) {
-            const slice = (array: Float32Array, p: number): Float32Array =>
-              array.subarray(p * c.hidden + h * head, p * c.hidden + (h + 1) * head);
-            const rows = (array: Float32Array): Float32Array[] =>
-              Array.from({ length: LENGTH }, (_, p) => slice(array, p));
-            const expected = attend(slice(data.q, 0), rows(data.keys), rows(data.values), allowed);
-            expectClose(
-              got[n]!.subarray(h * head, (h + 1) * head),
-              expected,
-              2e-5,
-              `position ${position}, head ${h}, prefix ${shape.prefixLength}`,
-            );
-          }
-        });
+  ] as const;
+  const names: readonly KernelName[] = ['attention', 'attention_direct'];
+  test.each(names.flatMap((name) => cases.map((one) => ({ name, ...one }))))(
+    '$name: $kind, heads of $head, against the definition',
+    async ({ name, kind, kernel, head }) => {
+      for (const rightSeesLeft of [true, false]) {
+        const c = config(head, kernel, rightSeesLeft);
+        const positions = [
+          0,
+          LEFT - 1,
+          LEFT,
+          LEFT + 1,
+          LEFT + SIDE - 1,
+          LEFT + SIDE,
+          LEFT + 40,
+          LEFT + SIDE * SIDE - 1,
+          LEFT + SIDE * SIDE,
+          LENGTH - 1,
+        ];
+        const data = {
+          q: randomArray(1, c.hidden, 3),
+          keys: randomArray(2, LENGTH * c.hidden, 2),
+          values: randomArray(3, LENGTH * c.hidden),
+        };
+        const image = positions.filter((p) => p >= LEFT && p < LEFT + SIDE * SIDE);
+        for (const [asked, shape] of [
+          [positions, { prefixLength: LENGTH, rings: false }],
+          [positions, { prefixLength: 2, rings: false }],
+          [image, { prefixLength: LEFT, rings: true }],
+        ] as const) {
+          const got = await attendAt(name, c, kind, asked, shape, data);
+          asked.forEach((position, n) => {
+            const g = {
+              left: LEFT,
+              side: SIDE,
+              right: RIGHT,
+              kernel: kind === 'lastConv' ? kernel + 2 : kernel,
+              rightSeesLeft,
+            };
+            const allowed = allowedKeys(g, kind === 'lastConv' ? 'conv' : kind, position);
+            for (let h = 0; h < HEADS; h++) {
+              const slice = (array: Float32Array, p: number): Float32Array =>
+                array.subarray(p * c.hidden + h * head, p * c.hidden + (h + 1) * head);
+              const rows = (array: Float32Array): Float32Array[] =>
+                Array.from({ length: LENGTH }, (_, p) => slice(array, p));
+              const expected = attend(slice(data.q, 0), rows(data.keys), rows(data.values), allowed);
+              expectClose(
+                got[n]!.subarray(h * head, (h + 1) * head),
+                expected,
+                2e-5,
+                `position ${position}, head ${h}, prefix ${shape.prefixLength}`,
+              );
+            }
+          });
+        }
       }
-    }
-  });
+    },
+  );
 
   test('a ring is as long as a layer looks back', ({ expect }) => {
     const c = config(8, 7, true);

@@ -37,11 +37,12 @@ const filterProbs: KernelSpec = {
   parts: ['filter', 'logits_plain'],
   constants: { FILTER_THREADS: 64 },
 };
-const attention = (geometry: string): KernelSpec => ({
-  name: 'attention',
+const attention = (geometry: string, name = 'attention'): KernelSpec => ({
+  name,
   parts: ['cache', geometry],
   consts: { HEAD: 40 },
 });
+const directly = attention('geometry_standard', 'attention_direct');
 const conv2d = (tiled: 0 | 1): KernelSpec => ({
   name: 'conv2d',
   parts: ['weights_fp16'],
@@ -67,6 +68,13 @@ const MUTANTS: Readonly<Record<string, readonly (readonly [KernelSpec, find: str
       'first += WORKGROUP) {\n    var score',
       'first += 2u * WORKGROUP) {\n    var score',
     ],
+  ],
+  attention_direct: [
+    [directly, '* params.heads + head) * quarters;', '* params.heads) * quarters;'],
+    [directly, 'let rescale = exp(maximum - highest);', 'let rescale = 1.0;'],
+    [directly, 'total *= rescale;', ''],
+    [directly, '* params.scale;', ';'],
+    [directly, 'first += ROUND) {', 'first += 2u * ROUND) {'],
   ],
   codebook_argmax: [
     [own('codebook_argmax', { WORKGROUP: 8 }), 'if (v > value) {', 'if (v >= value) {'],

@@ -13,8 +13,10 @@ export function kernelSpecs(weights: string): KernelSpec[] {
   const outputs = [['output_plain'], ['output_gelu'], ['cache', 'output_qkv']];
   return [
     { name: 'embed' },
-    ...['geometry_standard', 'geometry_bitset'].flatMap((geometry) =>
-      HEAD.map((head) => ({ name: 'attention', parts: ['cache', geometry], consts: { HEAD: head } })),
+    ...['attention', 'attention_direct'].flatMap((name) =>
+      ['geometry_standard', 'geometry_bitset'].flatMap((geometry) =>
+        HEAD.map((head) => ({ name, parts: ['cache', geometry], consts: { HEAD: head } })),
+      ),
     ),
     { name: 'layer_norm', parts: ['sum_workgroup'] },
     ...HIDDEN.map((width) => ({ name: 'residual_norm', parts: ['sum_workgroup'], constants: { WIDTH: width } })),

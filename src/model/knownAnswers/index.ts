@@ -24,6 +24,7 @@ import { attention, embed, layerNorm, residualNorm } from './transformer';
  */
 export const KNOWN_ANSWERS: Readonly<Record<string, (bench: TestBench) => void>> = {
   attention,
+  attention_direct: attention,
   codebook_argmax: codebookArgmax,
   conv2d,
   embed,

@@ -1,6 +1,7 @@
 import { allowed, type Geometry } from '../../format/geometry';
 import type { MaskKind } from '../../format/manifest';
 import { f32, packParams } from '../../gpu/kernel';
+import { DIRECT_PAIRS } from '../transformer';
 import { dot, halves, series, table, type TestBench } from './bench';
 
 const EPSILON = 1e-5;
@@ -105,7 +106,7 @@ const GEOMETRY: Geometry = { leftLength: 66, imageSide: 3, rightLength: 2, convK
 const HEADS = 2;
 const KINDS: readonly MaskKind[] = ['row', 'column', 'conv'];
 
-/** attention, of the model's head width: several rows behind the second of two prefixes, then steps of two sequences with rings. */
+/** attention and attention_direct, of the model's head width: several rows behind the second of two prefixes, then steps of two sequences with rings. */
 export function attention(t: TestBench): void {
   const bitset = t.has('geometry_bitset');
   const { leftLength, imageSide, rightLength } = GEOMETRY;
@@ -195,8 +196,10 @@ function attend(
       });
     }
   }
+  const pairs = HEADS * count;
+  const direct = t.spec.name === 'attention_direct';
   t.dispatch({
-    params: packParams([HEADS, f32(scale)]),
+    params: packParams([HEADS, f32(scale), ...(direct ? [pairs, head / 4] : [])]),
     bindings: [
       spec.geometry,
       t.uniform(packParams([prefixLength, prefixes, ring, spec.rows, 0])),
@@ -207,6 +210,6 @@ function attend(
       t.f32(out),
     ],
     ...spec.partBindings,
-    workgroups: [HEADS, count],
+    workgroups: direct ? [Math.ceil(pairs / DIRECT_PAIRS)] : [HEADS, count],
   });
 }
