@@ -17,38 +17,37 @@ export function openStore(
   storeName: string,
   { open: openWithinMs = OPEN_WITHIN_MS, end: endWithinMs = END_WITHIN_MS } = {},
 ): UseStore {
-  let opening: Promise<IDBDatabase> | undefined;
+  let opening: Promise<Connection> | undefined;
   const forget = (): void => {
     opening = undefined;
   };
-  const begin = async (mode: IDBTransactionMode): Promise<IDBTransaction> => {
+  const begin = async (mode: IDBTransactionMode): Promise<[IDBTransaction, AbortSignal]> => {
     opening ??= connect(database, storeName, openWithinMs, forget);
-    return (await opening).transaction(storeName, mode);
+    const { database: open, gone } = await opening;
+    return [open.transaction(storeName, mode), gone];
   };
   return async (mode, callback) => {
-    let transaction: IDBTransaction;
+    let began: [IDBTransaction, AbortSignal];
     try {
-      transaction = await begin(mode);
+      began = await begin(mode);
     } catch (error) {
       forget();
       // The connection is closed, and the event that would have said so is still on its way.
       if (!(error instanceof DOMException) || error.name !== 'InvalidStateError') throw error;
-      transaction = await begin(mode);
+      began = await begin(mode);
     }
-    return inTime(Promise.resolve(callback(transaction.objectStore(storeName))), endWithinMs, database);
+    const [transaction, gone] = began;
+    return inTime(Promise.resolve(callback(transaction.objectStore(storeName))), endWithinMs, database, gone);
   };
 }
 
-function inTime<T>(work: Promise<T>, withinMs: number, name: string): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const late = (): void =>
-      reject(new DOMException(`the database ${name} did not answer within ${withinMs / 1000} s`, 'TimeoutError'));
-    const timer = setTimeout(late, withinMs);
-    work.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
+interface Connection {
+  readonly database: IDBDatabase;
+  /** Aborted when the browser closes the database. */
+  readonly gone: AbortSignal;
 }
 
-function connect(name: string, storeName: string, withinMs: number, onGone: () => void): Promise<IDBDatabase> {
+function connect(name: string, storeName: string, withinMs: number, onGone: () => void): Promise<Connection> {
   return new Promise((resolve, reject) => {
     const request = indexedDB.open(name);
     let late = false;
@@ -64,14 +63,33 @@ function connect(name: string, storeName: string, withinMs: number, onGone: () =
     request.onsuccess = () => {
       clearTimeout(timer);
       const database = request.result;
-      database.onclose = onGone;
+      const closed = new AbortController();
+      database.onclose = () => {
+        onGone();
+        closed.abort(new DOMException(`the browser closed the database ${name}`, 'UnknownError'));
+      };
       database.onversionchange = () => {
         onGone();
-        database.close();
+        database.close(); // once what is under way has ended
       };
       if (late) database.close();
-      else resolve(database);
+      else resolve({ database, gone: closed.signal });
     };
+  });
+}
+
+/** Chromium (156) lets a transaction that writes neither complete nor abort when the site's data are cleared under it. */
+function inTime<T>(work: Promise<T>, withinMs: number, name: string, gone: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const end = (): void => reject(gone.reason as Error);
+    const late = (): void =>
+      reject(new DOMException(`the database ${name} did not answer within ${withinMs / 1000} s`, 'TimeoutError'));
+    const timer = setTimeout(late, withinMs);
+    gone.addEventListener('abort', end);
+    work.then(resolve, reject).finally(() => {
+      clearTimeout(timer);
+      gone.removeEventListener('abort', end);
+    });
   });
 }
 

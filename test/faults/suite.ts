@@ -101,7 +101,8 @@ async function runRound<World>(stage: Stage<World>, kind: Kind<World>, random: R
   try {
     await Promise.race([round(), late]);
   } catch (error) {
-    report('broken', error instanceof Error ? (error.stack ?? error.message) : String(error));
+    // A browser appends all that it ever said.
+    report('broken', (error instanceof Error ? (error.stack ?? error.message) : String(error)).slice(0, 800));
   } finally {
     clearTimeout(timer);
     if (world) await stage.end(world);

@@ -54,6 +54,24 @@ it('does not wait for a transaction that never ends', async () => {
   await expect(store('readonly', () => new Promise(() => undefined))).rejects.toMatchObject({ name: 'TimeoutError' });
 });
 
+it('does not wait for a transaction whose database the browser closed', async () => {
+  let database: IDBDatabase | undefined;
+  const open = indexedDB.open.bind(indexedDB);
+  vi.spyOn(indexedDB, 'open').mockImplementation((name) => {
+    const request = open(name);
+    request.addEventListener('success', () => (database = request.result));
+    return request;
+  });
+  const store = openStore('values', 'values');
+  const ended = store('readonly', () => new Promise(() => undefined));
+  const expected = expect(ended).rejects.toMatchObject({ message: expect.stringContaining('closed the database') });
+  await vi.waitFor(() => expect(database?.onclose).toBeTruthy());
+  await Promise.resolve();
+  database!.onclose!(new Event('close'));
+  await expected;
+  expect(await get('a', store)).toBeUndefined();
+});
+
 it('tells why a transaction was ended', async () => {
   const store = openStore('values', 'values');
   const ended = store('readwrite', (objects) => {
