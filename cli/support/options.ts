@@ -39,10 +39,12 @@ export class Options {
     for (const name of spec.lists ?? []) options[name] = { type: 'string', multiple: true };
     for (const name of spec.flags ?? []) options[name] = { type: 'boolean' };
     try {
-      const parsed = parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
+      const parsed = parseArgs({ args: [...args], options, allowPositionals: true, strict: true, tokens: true });
+      refuseRepeated(parsed.tokens, spec);
       this.#values = parsed.values as Record<string, string | boolean | string[] | undefined>;
       this.positionals = parsed.positionals;
     } catch (error) {
+      if (error instanceof RudolphError) throw error;
       const { code, message } = error as NodeJS.ErrnoException;
       if (code !== 'ERR_PARSE_ARGS_UNKNOWN_OPTION') throw new RudolphError('bad-input', message.replaceAll('\n', ' '));
       // Mostly a slip; Node's sentence tells about texts that begin with a dash only.
@@ -147,6 +149,16 @@ export class Options {
     if (text === undefined) return undefined;
     const value = text.trim() === '' ? NaN : Number(text);
     return check(name, text, value, Number.isFinite(value), 'a number', range);
+  }
+}
+
+/** Node would keep the last value, and nobody would see that the others are not used. */
+function refuseRepeated(tokens: readonly { kind: string; name?: string }[], { values = [] }: OptionSpec): void {
+  const seen = new Set<string>();
+  for (const { kind, name } of tokens) {
+    if (kind !== 'option' || name === undefined || !values.includes(name)) continue;
+    if (seen.has(name)) throw new RudolphError('bad-input', `--${name} is given twice; this command takes one`);
+    seen.add(name);
   }
 }
 

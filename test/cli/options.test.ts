@@ -38,6 +38,11 @@ describe('options', () => {
     );
   });
 
+  it('refuses a second value where one is taken', () => {
+    expect(() => parse('--out', 'a', '--json', '--out=b')).toThrow('--out is given twice; this command takes one');
+    expect(parse('--json', '--json', '--out', 'a').string('out')).toBe('a');
+  });
+
   it('takes everything after -- as text', () => {
     const options = parse('--json', '--', '--count', '-5', '--');
     expect(options.positionals).toEqual(['--count', '-5', '--']);
