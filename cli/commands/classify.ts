@@ -30,10 +30,10 @@ ${SPECIAL_TOKEN_USAGE('LT_I2T and RT_I2T')}
       lists: ['class'],
       flags: ['json'],
     });
-    const classes = options.someOf('class', 'a class that the picture may show; give one for each');
+    const classes = options.requiredOf('class', 'a class that the picture may show; give one for each');
     const request = given({
       ...specialTokensOf(options),
-      template: options.string('template'),
+      template: options.template('template'),
       leftTemplate: options.string('left-template'),
     });
     const picture = await requiredPicture(options, 'the picture to classify');

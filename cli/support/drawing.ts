@@ -42,7 +42,7 @@ export function drawingOf(options: Options): TextToImageOptions {
     ...given({
       ...keepOf(options, sampling.count ?? 1),
       specialToken: specialTokenOf(options, 'special-token'),
-      template: options.string('template'),
+      template: options.template('template'),
       guidance: options.number('guidance', { min: 0, max: 1 }),
       decoder: options.choice('decoder', ['plain', 'dwt']),
     }),

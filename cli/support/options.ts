@@ -13,9 +13,10 @@ export interface OptionSpec {
   readonly positionals?: string;
 }
 
-/** Inclusive limits of a number. */
+/** Limits of a number: inclusive, but for `above`. */
 export interface Range {
   readonly min?: number;
+  readonly above?: number;
   readonly max?: number;
 }
 
@@ -38,10 +39,12 @@ export class Options {
     for (const name of spec.lists ?? []) options[name] = { type: 'string', multiple: true };
     for (const name of spec.flags ?? []) options[name] = { type: 'boolean' };
     try {
-      const parsed = parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
+      const parsed = parseArgs({ args: [...args], options, allowPositionals: true, strict: true, tokens: true });
+      refuseRepeated(parsed.tokens, spec);
       this.#values = parsed.values as Record<string, string | boolean | string[] | undefined>;
       this.positionals = parsed.positionals;
     } catch (error) {
+      if (error instanceof RudolphError) throw error;
       const { code, message } = error as NodeJS.ErrnoException;
       if (code !== 'ERR_PARSE_ARGS_UNKNOWN_OPTION') throw new RudolphError('bad-input', message.replaceAll('\n', ' '));
       // Mostly a slip; Node's sentence tells about texts that begin with a dash only.
@@ -74,7 +77,8 @@ export class Options {
   /** A value that must be given. `what` says what it is: "--model is missing: the folder of a web model". */
   required(name: string, what: string): string {
     const value = this.string(name);
-    if (value === undefined || value === '') throw new RudolphError('bad-input', `--${name} is missing: ${what}`);
+    if (value === undefined) throw new RudolphError('bad-input', `--${name} is missing: ${what}`);
+    if (value.trim() === '') throw new RudolphError('bad-input', `--${name} is empty: expected ${what}`);
     return value;
   }
 
@@ -94,6 +98,21 @@ export class Options {
     const values = this.all(name);
     if (values.length === 0) throw new RudolphError('bad-input', `--${name} is missing: ${what}`);
     return values;
+  }
+
+  /** `someOf`, none of which may be empty. */
+  requiredOf(name: string, what: string): readonly string[] {
+    const values = this.someOf(name, what);
+    if (values.some((value) => value.trim() === ''))
+      throw new RudolphError('bad-input', `--${name} is empty: expected ${what}`);
+    return values;
+  }
+
+  /** A text with `{}` in it. */
+  template(name: string): string | undefined {
+    const value = this.string(name);
+    if (value === undefined || value.includes('{}')) return value;
+    throw new RudolphError('bad-input', `--${name} is "${value}"; expected a text with {} where the other text goes`);
   }
 
   /** One of several words. */
@@ -133,21 +152,40 @@ export class Options {
   }
 }
 
+/** Node would keep the last value, and nobody would see that the others are not used. */
+function refuseRepeated(tokens: readonly { kind: string; name?: string }[], { values = [] }: OptionSpec): void {
+  const seen = new Set<string>();
+  for (const { kind, name } of tokens) {
+    if (kind !== 'option' || name === undefined || !values.includes(name)) continue;
+    if (seen.has(name)) throw new RudolphError('bad-input', `--${name} is given twice; this command takes one`);
+    seen.add(name);
+  }
+}
+
 /** What was given: an option left out must not overwrite a task's default by `undefined`. */
 export function given<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   const entries = Object.entries(values).filter(([, value]) => value !== undefined);
   return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> };
 }
 
-function check(name: string, text: string, value: number, valid: boolean, kind: string, { min, max }: Range): number {
-  if (valid && value >= (min ?? -Infinity) && value <= (max ?? Infinity)) return value;
+function check(
+  name: string,
+  text: string,
+  value: number,
+  valid: boolean,
+  kind: string,
+  { min, above, max }: Range,
+): number {
+  if (valid && value >= (min ?? -Infinity) && value > (above ?? -Infinity) && value <= (max ?? Infinity)) return value;
   const limits =
-    min !== undefined && max !== undefined
-      ? ` from ${min} to ${max}`
-      : min !== undefined
-        ? ` of at least ${min}`
-        : max !== undefined
-          ? ` of at most ${max}`
-          : '';
+    above !== undefined
+      ? ` above ${above}${max === undefined ? '' : ` and at most ${max}`}`
+      : min !== undefined && max !== undefined
+        ? ` from ${min} to ${max}`
+        : min !== undefined
+          ? ` of at least ${min}`
+          : max !== undefined
+            ? ` of at most ${max}`
+            : '';
   throw new RudolphError('bad-input', `--${name} is "${text}"; expected ${kind}${limits}`);
 }

@@ -20,7 +20,7 @@ export function samplingOf(options: Options): SamplingOptions {
     count: options.integer('count', { min: 1, max: 1024 }),
     seed: options.integer('seed', { min: 0, max: 0xffffffff }),
     topK: options.integer('top-k', { min: 0, max: 0xffffffff }),
-    topP: options.number('top-p'),
-    temperature: options.number('temperature'),
+    topP: options.number('top-p', { above: 0, max: 1 }),
+    temperature: options.number('temperature', { above: 0 }),
   });
 }

@@ -38,6 +38,11 @@ describe('options', () => {
     );
   });
 
+  it('refuses a second value where one is taken', () => {
+    expect(() => parse('--out', 'a', '--json', '--out=b')).toThrow('--out is given twice; this command takes one');
+    expect(parse('--json', '--json', '--out', 'a').string('out')).toBe('a');
+  });
+
   it('takes everything after -- as text', () => {
     const options = parse('--json', '--', '--count', '-5', '--');
     expect(options.positionals).toEqual(['--count', '-5', '--']);
@@ -83,7 +88,11 @@ describe('options', () => {
 
   it('tells an empty text from a missing one', () => {
     expect(parse('--out=').text('out', 'a text')).toBe('');
-    expect(() => parse('--out=').required('out', 'a folder')).toThrow('--out is missing: a folder');
+    expect(() => parse('--out= ').required('out', 'a folder')).toThrow('--out is empty: expected a folder');
+    expect(() => parse().required('out', 'a folder')).toThrow('--out is missing: a folder');
+    expect(() => parse('--class', 'кот', '--class=').requiredOf('class', 'a class')).toThrow(
+      '--class is empty: expected a class',
+    );
     expect(() => parse().text('out', 'a text')).toThrow('--out is missing: a text');
   });
 
@@ -101,6 +110,18 @@ describe('options', () => {
       );
     },
   );
+
+  it('knows limits that a number must not reach, and templates', () => {
+    const range = { above: 0, max: 1 };
+    expect(parse('--top-p=1').number('top-p', range)).toBe(1);
+    expect(() => parse('--top-p=0').number('top-p', range)).toThrow(
+      '--top-p is "0"; expected a number above 0 and at most 1',
+    );
+    expect(() => parse('--top-p=-1').number('top-p', { above: 0 })).toThrow('expected a number above 0');
+    expect(parse('--out=рисунок: {}').template('out')).toBe('рисунок: {}');
+    expect(parse().template('out')).toBeUndefined();
+    expect(() => parse('--out=рисунок').template('out')).toThrow('--out is "рисунок"; expected a text with {}');
+  });
 
   it('hands on only what was given', () => {
     expect(given({ a: 0, b: undefined, c: null, d: '' })).toEqual({ a: 0, c: null, d: '' });

@@ -26,6 +26,10 @@ const two = json('two.json', {
 /** None of these names a model: what is wrong is found before one is opened. */
 const REFUSED: readonly [args: string[], message: string | RegExp][] = [
   [['draw'], '--text is missing: what to draw, in Russian'],
+  [['draw', '--text', ' '], '--text is empty: expected what to draw, in Russian'],
+  [['draw', '--text', 'кот', '--top-p', '2'], '--top-p is "2"; expected a number above 0 and at most 1'],
+  [['draw', '--text', 'кот', '--temperature', '0'], '--temperature is "0"; expected a number above 0'],
+  [['draw', '--text', 'кот', '--template', 'рисунок'], /^--template is "рисунок"; expected a text with {}/],
   [['draw', '--text', 'кот', '--keep', '2'], '--keep is 2, but only 1 would be drawn: raise --count'],
   [['draw', '--text', 'кот', '--count', '4', '--keep', '0'], '--keep is "0"; expected a whole number of at least 1'],
   [['draw', '--text', 'кот', '--weight', '0.5'], '--weight is for ranking: give --keep, too'],
@@ -50,6 +54,7 @@ const REFUSED: readonly [args: string[], message: string | RegExp][] = [
   [['answer', '--question', 'что?', '--kind', 'audio'], '--kind is "audio"; it can be visual, text, maths'],
   [['read'], '--image is missing: the picture to read'],
   [['classify', '--image', PICTURE], /^--class is missing/],
+  [['classify', '--image', PICTURE, '--class', 'кот', '--class', ''], /^--class is empty/],
   [['classify', '--class', 'кот'], '--image is missing: the picture to classify'],
   [['continue'], '--text is missing: the beginning, in Russian'],
   [['continue', '--text', ''], /^--model is missing/], // an empty text is one
