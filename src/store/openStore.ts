@@ -56,14 +56,15 @@ function connect(name: string, storeName: string, withinMs: number, onGone: () =
       reject(new DOMException(`the database ${name} did not open within ${withinMs / 1000} s`, 'TimeoutError'));
     }, withinMs);
     request.onupgradeneeded = () => request.result.createObjectStore(storeName);
-    request.onerror = () => {
+    request.addEventListener('error', () => {
       clearTimeout(timer);
       reject(request.error ?? new DOMException(`the database ${name} did not open`, 'UnknownError'));
-    };
+    });
     request.onsuccess = () => {
       clearTimeout(timer);
       const database = request.result;
       const closed = new AbortController();
+      // oxlint-disable-next-line unicorn/prefer-add-event-listener -- fake-indexeddb never closes one: its tests call this
       database.onclose = () => {
         onGone();
         closed.abort(new DOMException(`the browser closed the database ${name}`, 'UnknownError'));
@@ -100,7 +101,8 @@ function inTime<T>(work: Promise<T>, withinMs: number, name: string, gone: Abort
 export function committed(transaction: IDBTransaction): Promise<void> {
   return new Promise((resolve, reject) => {
     transaction.oncomplete = () => resolve();
-    transaction.onabort = () =>
-      reject(transaction.error ?? new DOMException('the browser ended the transaction', 'UnknownError'));
+    transaction.addEventListener('abort', () =>
+      reject(transaction.error ?? new DOMException('the browser ended the transaction', 'UnknownError')),
+    );
   });
 }

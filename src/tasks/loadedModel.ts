@@ -149,7 +149,7 @@ export class LoadedModel {
       const parts = { transformer, sampler, tokenizer, images, weights, meanColours, memory };
       return new LoadedModel(chosen, source, parts, onProgress);
     } catch (error) {
-      for (const part of made.reverse()) part.dispose();
+      for (const part of made.toReversed()) part.dispose();
       throw error;
     } finally {
       options.signal?.removeEventListener('abort', end);

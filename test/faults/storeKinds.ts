@@ -92,7 +92,7 @@ async function evict(world: StoreWorld): Promise<void> {
     new Promise((resolve, reject) => {
       const request = indexedDB.deleteDatabase(name);
       request.onsuccess = () => resolve();
-      request.onerror = () => reject(request.error!);
+      request.addEventListener('error', () => reject(request.error!));
       request.onblocked = () => world.report('broken', `a connection keeps ${name} from being deleted`);
     });
   const what = random.pick(['shards', 'all shards', 'manifests', 'everything']);

@@ -43,7 +43,7 @@ function open(name: string): Promise<IDBDatabase> {
     const request = indexedDB.open(name);
     request.onupgradeneeded = () => request.transaction!.abort();
     request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error!);
+    request.addEventListener('error', () => reject(request.error!));
   });
 }
 
@@ -56,7 +56,7 @@ async function storedShards(): Promise<[string, unknown][]> {
     const ask = <T>(request: IDBRequest<T>): Promise<T> =>
       new Promise((resolve, reject) => {
         request.onsuccess = () => resolve(request.result);
-        request.onerror = () => reject(request.error!);
+        request.addEventListener('error', () => reject(request.error!));
       });
     const [keys, values] = await Promise.all([ask(store.getAllKeys()), ask<unknown[]>(store.getAll())]);
     return keys.map((key, i) => [String(key), values[i]]);
