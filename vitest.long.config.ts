@@ -1,14 +1,19 @@
 import { defineConfig } from 'vitest/config';
 
-/** `npm run test:leaks` and `test:losses`: what `npm test` does in a few rounds, in many. */
+/** `npm run test:leaks`, `test:losses` and `test:mutants`: what `npm test` does in a few rounds, in many. */
 export default defineConfig({
   worker: { format: 'es' },
   test: {
     environment: 'node',
     pool: 'forks',
     fileParallelism: false,
-    include: ['test/model/leaks.node.test.ts', 'test/e2e/leaks.test.ts', 'test/model/recovery.node.test.ts'],
+    include: [
+      'test/model/leaks.node.test.ts',
+      'test/e2e/leaks.test.ts',
+      'test/model/recovery.node.test.ts',
+      'test/gpu/selfTest.mutants.node.test.ts',
+    ],
     hookTimeout: 300_000,
-    env: { RUDOLPH_ROUNDS: '50', RUDOLPH_LOSSES: '1000' },
+    env: { RUDOLPH_ROUNDS: '50', RUDOLPH_LOSSES: '1000', RUDOLPH_MUTANTS: 'all' },
   },
 });

@@ -6,6 +6,7 @@ import type { ModelFile } from '../format/modelFile';
 import type { ModelSource } from '../format/modelSource';
 import type { FileSink } from '../format/shards';
 import type { Gpu } from '../gpu/device';
+import { planDrawing } from '../model/plan';
 import { addPreviewTable } from '../model/previewTable';
 import { tested } from '../model/selfTest';
 import { openDatabases } from '../store/databases';
@@ -43,6 +44,8 @@ export async function openOwnFiles(files: readonly ModelFile[], options: OwnFile
   tell({ stage: 'files', loadedBytes: 0, totalBytes: 0, fromCache: true });
   const opened = await openFiles(files, settings, options.producer);
   signal.throwIfAborted();
+  // What this device cannot hold need not be stored. (A checkpoint's sizes in memory are known once it is converted.)
+  if (opened.kind === 'folder') await planDrawing(options.gpu, opened.manifest);
   if (!options.store) {
     if (opened.kind === 'folder') return { source: folderSource(opened), url: '' };
     throw new RudolphError(
