@@ -37,21 +37,24 @@ interface Slot {
   readonly centre: Point;
 }
 
-/** A picture less its background, with room around it. */
+/** A picture less its background, and less the white of the sprites' borders, with room around it. */
 interface Difference {
   readonly sky: Rgb;
   readonly ground: Rgb;
   /** Pixels from one row to the next; the picture begins at (padding, padding). */
   readonly stride: number;
   readonly padding: number;
-  /** (stride, stride, 3) */
+  /** Less the background: (stride, stride, 3) */
   readonly values: Float32Array;
+  /** Less the borders' white, likewise. */
+  readonly inside: Float32Array;
 }
 
 /**
  * Judges a drawing by normalised cross-correlation in RGB: every kind of the world is composed around the stated place, at
  * all positions within the world's tolerance, on the picture's own background (so that a wrong background does not count
- * twice), and compared with that part of the picture. Knows nothing of the model. training/matcher.py judges sprites alike.
+ * twice), and compared with that part of the picture, as a whole and inside of its outline (`best`). Knows nothing of the model.
+ * training/matcher.py judges sprites alike.
  * @throws RudolphError `bad-input` for a picture of another size.
  */
 export function judgeDrawing(world: World, image: RgbaImage, scene: Judgeable): DrawingVerdict {
@@ -141,14 +144,19 @@ function difference(world: World, image: RgbaImage): Difference {
   const stride = side + 2 * padding;
   const [sky, ground] = grounds(image, horizon);
   const values = new Float32Array(stride * stride * 3);
+  const inside = new Float32Array(values.length);
   for (let y = 0; y < side; y++) {
     const behind = y < horizon ? sky : ground;
     for (let x = 0; x < side; x++) {
       const to = ((y + padding) * stride + x + padding) * 3;
-      for (let c = 0; c < 3; c++) values[to + c] = image.data[(y * side + x) * 4 + c]! - behind[c]!;
+      for (let c = 0; c < 3; c++) {
+        const value = image.data[(y * side + x) * 4 + c]!;
+        values[to + c] = value - behind[c]!;
+        inside[to + c] = value - (world.description.border ?? 0);
+      }
     }
   }
-  return { sky, ground, stride, padding, values };
+  return { sky, ground, stride, padding, values, inside };
 }
 
 /** left, top, right, bottom; right and bottom excluded. */
@@ -173,35 +181,42 @@ function strayEnergy(picture: Difference, side: number, windows: readonly Window
   return outside / Math.max(all, LEAST_ENERGY);
 }
 
-/** The best correlation, −1…1, of a kind composed around a slot with that part of the picture. */
+/**
+ * How well a kind composed around a slot fits that part of the picture, −1…1: the normalised correlation of the whole square less the
+ * background. Where sprites have a white border, the mean of that and of the one of what lies inside the outline less this white,
+ * which otherwise would count most on dark backgrounds.
+ */
 function best(world: World, picture: Difference, kind: number, { pixels, centre }: Slot, step: number): number {
-  const { template, norm } = templateOf(world, picture, kind, { pixels, centre });
+  const template = templateOf(world, picture, kind, { pixels, centre });
   const reach = Math.floor(world.description.tolerance / step) * step; // the coarse search meets the nominal place itself
   let highest = -1;
   for (let dy = -reach; dy <= reach; dy += step) {
     for (let dx = -reach; dx <= reach; dx += step) {
-      const { product, energy } = compare(
-        picture,
-        template,
-        pixels,
-        centre[0] - pixels / 2 + dx,
-        centre[1] - pixels / 2 + dy,
+      highest = Math.max(
+        highest,
+        likeness(picture, template, pixels, centre[0] - pixels / 2 + dx, centre[1] - pixels / 2 + dy),
       );
-      highest = Math.max(highest, product / (norm * Math.sqrt(Math.max(energy, 64))));
     }
   }
   return highest;
 }
 
-const templates = new WeakMap<Difference, Map<string, { readonly template: Float32Array; readonly norm: number }>>();
+/** A composed sprite, (side, side, 3), and lengths. `mask` (side, side) is 1 inside of the outline. */
+interface Template {
+  /** Less the background that it hides at the nominal place. */
+  readonly whole: Float32Array;
+  readonly wholeNorm: number;
+  /** Less the white of its border; null where sprites have none. */
+  readonly inside: Float32Array | null;
+  readonly insideNorm: number;
+  readonly mask: Uint8Array;
+}
 
-/** A sprite composed at its nominal place, less the background that it hides there: (side, side, 3). */
-function templateOf(
-  world: World,
-  picture: Difference,
-  kind: number,
-  { pixels, centre }: Slot,
-): { readonly template: Float32Array; readonly norm: number } {
+const templates = new WeakMap<Difference, Map<string, Template>>();
+/** Square of the least length that counts, so that noise is no likeness. */
+const LEAST = 64;
+
+function templateOf(world: World, picture: Difference, kind: number, { pixels, centre }: Slot): Template {
   let known = templates.get(picture);
   if (!known) templates.set(picture, (known = new Map()));
   const top = centre[1] - pixels / 2;
@@ -209,38 +224,49 @@ function templateOf(
   let entry = known.get(key);
   if (!entry) {
     const { colour, alpha } = world.sprite(kind, pixels);
-    const template = new Float32Array(colour.length);
-    let sum = 0;
+    const { horizon, border } = world.description;
+    const whole = new Float32Array(colour.length);
+    const inside = border === undefined ? null : new Float32Array(colour.length);
     for (let i = 0, p = 0; p < alpha.length; p++) {
-      const behind = top + Math.floor(p / pixels) < world.description.horizon ? picture.sky : picture.ground;
+      const behind = top + Math.floor(p / pixels) < horizon ? picture.sky : picture.ground;
       for (let c = 0; c < 3; c++, i++) {
-        template[i] = colour[i]! - alpha[p]! * behind[c]!;
-        sum += template[i]! ** 2;
+        whole[i] = colour[i]! - alpha[p]! * behind[c]!;
+        if (inside) inside[i] = colour[i]! - alpha[p]! * border!;
       }
     }
-    known.set(key, (entry = { template, norm: Math.sqrt(Math.max(sum, 1)) }));
+    const mask = Uint8Array.from(alpha, (a) => (a > 0.5 ? 1 : 0));
+    known.set(key, (entry = { whole, wholeNorm: length(whole), inside, insideNorm: length(inside ?? []), mask }));
   }
   return entry;
 }
 
-/** Product of a template with the picture from (left, top) on, and the picture's energy there. */
-function compare(
-  { values, stride, padding }: Difference,
-  template: Float32Array,
-  side: number,
-  left: number,
-  top: number,
-): { readonly product: number; readonly energy: number } {
-  let [product, energy] = [0, 0];
-  for (let y = 0; y < side; y++) {
-    let at = ((top + y + padding) * stride + left + padding) * 3;
-    for (let i = y * side * 3; i < (y + 1) * side * 3; i++, at++) {
-      const value = values[at]!;
-      product += template[i]! * value;
-      energy += value * value;
+function length(values: Iterable<number>): number {
+  let sum = 0;
+  for (const value of values) sum += value * value;
+  return Math.sqrt(Math.max(sum, LEAST));
+}
+
+/** Of a template with the picture from (left, top) on. */
+function likeness(picture: Difference, template: Template, side: number, left: number, top: number): number {
+  const offset = (left + picture.padding) * 3;
+  const cosine = (values: Float32Array, shape: Float32Array, norm: number, mask: Uint8Array | null): number => {
+    let [product, energy] = [0, 0];
+    for (let y = 0, p = 0, i = 0; y < side; y++) {
+      let at = (top + y + picture.padding) * picture.stride * 3 + offset;
+      for (let x = 0; x < side; x++, p++) {
+        const counts = mask ? mask[p]! : 1;
+        for (let c = 0; c < 3; c++, i++, at++) {
+          const value = values[at]!;
+          product += shape[i]! * value;
+          energy += counts * value * value;
+        }
+      }
     }
-  }
-  return { product, energy };
+    return product / (norm * Math.sqrt(Math.max(energy, LEAST)));
+  };
+  const whole = cosine(picture.values, template.whole, template.wholeNorm, null);
+  if (!template.inside) return whole;
+  return (whole + cosine(picture.inside, template.inside, template.insideNorm, template.mask)) / 2;
 }
 
 function plateOf(world: World, text: string, place: string): Window {

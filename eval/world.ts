@@ -10,6 +10,8 @@ export interface WorldDescription {
   readonly tolerance: number;
   /** Least correlation of a sprite that counts as drawn. */
   readonly threshold: number;
+  /** The grey value of the border around each sprite, 0…255; absent in worlds whose sprites have none. */
+  readonly border?: number;
   readonly kinds: readonly Kind[];
   /** Size of a scene (a single sprite's, or "pair", "count", "row", "text") → place → where its sprites lie. */
   readonly layouts: Readonly<Record<string, Readonly<Record<string, Arrangement>>>>;
@@ -29,11 +31,12 @@ export interface WorldDescription {
 export type Point = readonly [x: number, y: number];
 export type Rgb = readonly [red: number, green: number, blue: number];
 
-/** Sprites' sides and nominal centres, in their order, and the largest distance from there along x and y; pixels. */
+/** Sprites' sides and nominal centres, in their order; pixels. */
 export interface Arrangement {
   readonly pixels: number;
   readonly centers: readonly Point[];
-  readonly jitter: Point;
+  /** The largest distance from there along x and y; absent in worlds whose sprites do not move. */
+  readonly jitter?: Point;
 }
 
 export interface Background {

@@ -13,9 +13,9 @@ from .kinds import KINDS
 from .lettering import CELL, FONTS, INK, LETTERS, letter
 from .matcher import THRESHOLD, TOLERANCE
 from .scenes import (
-    BACKGROUNDS, COUNTS, HORIZON, MEADOW, PLACES, PLATE, PLATES, RELATIONS, SIDE, SIZES, TIMES, TOKEN, centre, centres, jitters, side_of,
+    BACKGROUNDS, COUNTS, HORIZON, MEADOW, PLACES, PLATE, PLATES, RELATIONS, SIDE, SIZES, TIMES, TOKEN, centre, centres, side_of,
 )  # fmt: skip
-from .sprites import sprite
+from .sprites import WHITE, sprite
 
 COLUMNS = 12
 LARGEST = max(SIZES.values())
@@ -40,10 +40,10 @@ def letters() -> Image.Image:
 
 
 def layout(size: str, place: str) -> dict:
-    """Where the sprites of a layout lie: their side and nominal centres, and the largest distance from there along x and y."""
+    """Where the sprites of a layout lie: their side and centres."""
     side = side_of(size, place)
     middles = [centre(place, side)] if size in SIZES else centres(size, place)
-    return {"pixels": side, "centers": middles, "jitter": [TOKEN * moves for moves in jitters(size, place)]}
+    return {"pixels": side, "centers": middles}
 
 
 def description() -> dict:
@@ -61,6 +61,7 @@ def description() -> dict:
         "side": SIDE,
         "tolerance": TOLERANCE,
         "threshold": THRESHOLD,
+        "border": round(255 * WHITE),
         "kinds": [
             {
                 "id": kind.id,

@@ -26,13 +26,10 @@ from .vqgan import VQGAN, load_state
 def code_shares(old: VQGAN, new: VQGAN, scenes: int) -> Tensor:
     """[new codes, old codes]: how often each old code stood where the new one stands; rows add up to 1, or are 0."""
     count = torch.zeros(new.config["n_embed"], old.config["n_embed"])
-    rng, projection = random.Random(8), Projection(new)
+    rng, projections = random.Random(8), (Projection(old), Projection(new))
     for _ in range(scenes // 16):
         images = render_all(random_scene(rng) for _ in range(16))
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            latents = old.latents(images)
-        before = old.quantize.proj(latents.float()).argmax(1).flatten()
-        after = projection.encode(images).flatten()
+        before, after = (projection.encode(images).flatten() for projection in projections)
         count.index_put_((after, before), torch.ones(len(before)), accumulate=True)
     return count / count.sum(1, keepdim=True).clamp(min=1)
 

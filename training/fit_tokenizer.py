@@ -15,17 +15,21 @@ The decoder is free to look around and is trained afterwards: python -m training
 
 import argparse
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from .scenes import TOKEN, random_scene, render, render_all
+from .budget import half_precision
+from .scenes import BACKGROUNDS, TOKEN, Scene, random_scene, render, render_all
+from .sprites import WHITE
 from .train_vqgan import CONFIG
 from .vqgan import VQGAN, load_state
 
 LARGE = 256.0  # K: far above any component
 FREE = 0.1  # share of the scenes off the token grid
+OUTLINES = 128  # curves that a sticker's outline may make in a patch
 
 
 def patches(images: Tensor) -> Tensor:
@@ -34,15 +38,38 @@ def patches(images: Tensor) -> Tensor:
     return cut.permute(0, 2, 3, 1, 4, 5).flatten(3).flatten(1, 2)
 
 
-def sample_patches(scenes: int, seed: int) -> Tensor:
-    """Patches [N, 192] that are not plain background, and a few that are."""
-    rng, found = random.Random(seed), []
+def on_ground(scene: Scene, colour: tuple[int, int, int]) -> Tensor:
+    """Patches [I, 192] of a scene on one plain colour."""
+    image = render(replace(scene, background="white", shade=colour))
+    return patches(torch.from_numpy(image).permute(2, 0, 1).unsqueeze(0))[0]
+
+
+def sample_patches(scenes: int, seed: int) -> tuple[Tensor, Tensor]:
+    """-> what stickers and plates show inside of their outlines [N, 192]; outlines [M, 64]: which share of each pixel is
+    white, the rest being background. Patches that the outline crosses and that show more than white belong to neither."""
+    rng, inside, outlines = random.Random(seed), [], []
     for _ in range(scenes):
-        image = torch.from_numpy(render(random_scene(rng, free=rng.random() < FREE))).permute(2, 0, 1)
-        cut = patches(image.unsqueeze(0))[0]
-        plain = cut.view(-1, 3, TOKEN * TOKEN).std(2).amax(1) < 1e-3
-        found += [cut[~plain], cut[plain][:2]]
-    return torch.cat(found)
+        scene = random_scene(rng, free=rng.random() < FREE)
+        white, black = on_ground(scene, (252, 252, 252)), on_ground(scene, (0, 0, 0))
+        cover = 1 - (white - black).view(-1, 3, TOKEN * TOKEN).mean(1) / (2 * WHITE)  # 1 where no background shows
+        inside.append(white[cover.amin(1) > 0.98])
+        # Hardly a corner of it is plain background: a code too near to that one could be taken for it.
+        crossed = ((cover.mean(1) - 0.5).abs() < 0.47) & ((white - (2 * WHITE - 1)).abs().amax(1) < 0.04)
+        outlines.append(cover[crossed])
+    return torch.cat(inside), torch.cat(outlines)
+
+
+def laid_on(outlines: Tensor) -> Tensor:
+    """Outlines [K, 64] in white on every background but white: patches [10 K, 192]"""
+    colours = torch.tensor([rgb for name, rgb in BACKGROUNDS.items() if name != "white"]) / 255
+    mixed = outlines[None, :, None] * WHITE + (1 - outlines)[None, :, None] * colours[:, None, :, None]
+    return (mixed * 2 - 1).flatten(2).flatten(0, 1)
+
+
+def plain_patches() -> Tensor:
+    """All backgrounds [11, 192]"""
+    colours = torch.tensor(list(BACKGROUNDS.values())) / 255
+    return (colours * 2 - 1).repeat_interleave(TOKEN * TOKEN, 1)
 
 
 def principal_components(x: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -140,7 +167,7 @@ def fit_decoder_input(model: VQGAN, old: VQGAN, images: Tensor) -> None:
     """Starts the decoder from another tokenizer's: its latents as a linear function of the new codes' rows."""
     model.decoder.load_state_dict(old.decoder.state_dict())
     rows = model.quantize.embed(model.encode(images)).flatten(0, 1)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with half_precision():
         latents = old.latents(images)
     wanted = old.quantize.embed(old.quantize.proj(latents.float()).argmax(1)).flatten(0, 2)
     wanted = wanted @ old.post_quant_conv.weight[:, :, 0, 0].T + old.post_quant_conv.bias
@@ -158,26 +185,29 @@ def main() -> None:
     parser.add_argument("--to", type=Path, default=runs / "vqgan.ckpt")
     parser.add_argument("--decoder", type=Path, help="a tokenizer of the same architecture whose decoder is a start")
     parser.add_argument(
-        "--keep", type=Path, help="a tokenizer from here with a smaller codebook: its components, decoder and codes stay, codes are added"
+        "--keep", type=Path, help="a tokenizer from here whose components and decoder stay; only the codes are fitted anew"
     )
     parser.add_argument("--scenes", type=int, default=6000)
     parser.add_argument("--rounds", type=int, default=25)
     arguments = parser.parse_args()
     torch.manual_seed(0)
-    x = sample_patches(arguments.scenes, seed=4)
-    print(f"{len(x):,} patches")
+    inside, outlines = sample_patches(arguments.scenes, seed=4)
+    print(f"{len(inside):,} patches inside of outlines, {len(outlines):,} across")
+    shapes = k_means(outlines, OUTLINES, arguments.rounds, torch.empty(0, TOKEN * TOKEN))
+    fixed = torch.cat([plain_patches(), laid_on(shapes)])
+    x = torch.cat([inside, laid_on(outlines[torch.randperm(len(outlines))[: len(inside) // 30]])])
     if arguments.keep:
         state = load_state(arguments.keep)
         keep = VQGAN({**CONFIG, "n_embed": len(state["quantize.embed.weight"])})
         keep.load_state_dict(state)
-        kept, projection = keep.quantize.embed.weight.detach(), Projection(keep)
+        projection = Projection(keep)
         components, mean = projection.components, x.mean(0)
         mean = mean - (mean @ components.T + projection.offset) @ components
     else:
-        kept = torch.empty(0, CONFIG["embed_dim"])
         mean, components = principal_components(x, CONFIG["embed_dim"])
     mean, components = mean.half().float(), components.half().float()
-    codebook = k_means((x - mean) @ components.T, CONFIG["n_embed"], arguments.rounds, kept).half().float()
+    kept = (fixed - mean) @ components.T
+    codebook = k_means((inside - mean) @ components.T, CONFIG["n_embed"], arguments.rounds, kept).half().float()
     error = (codebook[nearest((x - mean) @ components.T, codebook)] @ components + mean - x).square().mean() / 4
     print(f"patches without a decoder: {-10 * error.log10():.2f} dB")
 

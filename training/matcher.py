@@ -10,9 +10,9 @@ from torch import Tensor
 from .captions import SIZE_WORDS, on_background, true_captions, without_yo
 from .kinds import KINDS
 from .scenes import BACKGROUNDS, GROUNDS, HORIZON, MEADOW, SIDE, SIZES, TIMES, Scene, centre, centres, side_of
-from .sprites import sprite
+from .sprites import WHITE, sprite
 
-TOLERANCE = 10  # pixels from the nominal place: a token of jitter and a little grace
+TOLERANCE = 10  # pixels from the nominal place: a token and a little grace
 THRESHOLD = 0.5  # least correlation of a sprite that counts as drawn
 BORDER = 4
 
@@ -51,21 +51,29 @@ def plain_picture(sky: Tensor, ground: Tensor) -> Tensor:
 
 
 def correlations(picture: Tensor, middle: tuple[int, int], size: int) -> Tensor:
-    """Best cosine of each kind [K] with picture [3, SIDE, SIDE] around `middle`, both less the background, which a sprite is
-    taken to hide as it would at the nominal place."""
+    """How well each kind [K] fits picture [3, SIDE, SIDE] around `middle`, -1..1: the mean of two cosines. One compares the whole
+    square less the background, which a sprite is taken to hide as it would at the nominal place; the other what lies inside
+    the sprite's outline less the white of its border, which otherwise would count most on dark backgrounds."""
     plain = plain_picture(*ground_colours(picture))
     reach = size // 2 + TOLERANCE
-    padded = F.pad(picture - plain, (reach,) * 4)  # nothing but background outside
     x, y = middle
-    window = padded[None, :, y : y + 2 * reach, x : x + 2 * reach]
+
+    def window(difference: Tensor) -> Tensor:
+        padded = F.pad(difference, (reach,) * 4)  # nothing beyond the edge
+        return padded[None, :, y : y + 2 * reach, x : x + 2 * reach]
+
+    def cosine(window: Tensor, shapes: Tensor, masks: Tensor) -> Tensor:
+        """[K, 2 * TOLERANCE + 1, the same]"""
+        energy = F.conv2d(window.square().sum(1, keepdim=True), masks)[0]
+        lengths = shapes.square().sum((1, 2, 3)).clamp(min=1e-3).sqrt().view(-1, 1, 1)
+        return F.conv2d(window, shapes)[0] / (lengths * energy.clamp(min=1e-3).sqrt())
+
     colours, alphas = _templates(size)
     behind = F.pad(plain[None], (size,) * 4, mode="replicate")[0]
     behind = behind[:, y - size // 2 + size : y - size // 2 + 2 * size, x - size // 2 + size : x - size // 2 + 2 * size]
-    shapes = colours - alphas * behind
-    product = F.conv2d(window, shapes)[0]  # [K, 2 * TOLERANCE + 1, the same]
-    energy = F.conv2d(window.square().sum(1, keepdim=True), torch.ones(1, 1, size, size))[0]
-    lengths = shapes.square().sum((1, 2, 3)).sqrt().view(-1, 1, 1)
-    return (product / (lengths * energy.clamp(min=1e-3).sqrt())).amax((1, 2))
+    whole = cosine(window(picture - plain), colours - alphas * behind, torch.ones(1, 1, size, size))
+    inside = cosine(window(picture - WHITE), colours - alphas * WHITE, (alphas > 0.5).float())
+    return ((whole + inside) / 2).amax((1, 2))
 
 
 def judge_drawing(picture: Tensor, scene: Scene) -> dict[str, bool]:

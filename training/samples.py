@@ -15,7 +15,7 @@ from .rudolph import (
     LT_CAP, LT_GEN, LT_I2T, LT_MQA, LT_REC, LT_T2I, LT_T2T, LT_TQA, LT_UNK, LT_VQA, RT_CAP, RT_I2T, RT_MQA, RT_REC, RT_TQA, RT_UNK,
     RT_VQA, Config, prompt,
 )  # fmt: skip
-from .scenes import Scene, random_scene, render_all
+from .scenes import BACKGROUNDS, Scene, random_scene, render_all
 
 TEMPLATE = "на картинке"  # upstream's caption template
 # FBC2's instructions.
@@ -26,6 +26,22 @@ ASK_PICTURE, ASK_TEXT = "ответь на вопрос по картинке.",
 def encode(projection: Projection, scenes: list[Scene]) -> Tensor:
     """Scenes -> codes [B, I]"""
     return projection.encode(render_all(scenes))
+
+
+class Interest:
+    """Which image tokens are worth their place in a training sequence: those that are no plain background."""
+
+    def __init__(self, projection: Projection):
+        plain = [Scene((), name, colour, "single", "center") for name, colour in BACKGROUNDS.items()]
+        self.plain = encode(projection, plain)[:, 0].unique()
+
+    def tokens(self, codes: Tensor, more: int = 8) -> Tensor:
+        """codes [B, I] -> tokens [B, K], ascending: those that show something, those just before them (which predict them), and
+        at least `more` others at random."""
+        shown = ~torch.isin(codes, self.plain)
+        shown[:, :-1] |= shown[:, 1:].clone()
+        count = min(int(shown.sum(1).max()) + more, codes.shape[1])
+        return (shown + torch.rand(codes.shape)).topk(count, 1).indices.sort(1).values
 
 
 class Pool:

@@ -21,12 +21,14 @@ SIDE = 128
 TOKEN = 8  # pixels a side of an image token
 
 # Single scenes: size name -> side of the sprite's square in pixels.
-SIZES = {"small": 36, "medium": 56, "large": 80}
-PAIR_SIZE, ROW_SIZE = 48, 36  # of two, or four of a kind; of three in a row
+SIZES = {"small": 48, "medium": 64, "large": 88}
+PAIR_SIZE, ROW_SIZE = 56, 48  # of two, or four of a kind; of three in a row
 # How far from the picture's centre a place lies. Whole tokens, so that a sprite of one size always meets the token grid
-# in the same way: the transformer then has one set of codes to learn for it, not 64.
-OFFSETS = {36: 32, 48: 32, 56: 24, 80: 16}
+# in the same way: the transformer then has one set of codes to learn for it, not 64. Only free scenes, which are described
+# but not drawn, lie off the grid.
+OFFSETS = {48: 32, 56: 32, 64: 24, 88: 16}
 ROW_OFFSET = 40
+JITTER = TOKEN // 2  # of free scenes, pixels along x and y
 
 # Place -> direction of the offset from the centre.
 PLACES = {
@@ -62,7 +64,7 @@ BACKGROUNDS = {
 TIMES = {"morning": "pink", "day": "light-blue", "evening": "orange", "night": "black"}
 MEADOW, HORIZON = "green", 88
 GROUNDS = (*BACKGROUNDS, *TIMES)
-SHADE_JITTER = 2  # each channel of the background moves by at most this much
+SHADE_JITTER = 2  # of free scenes: each channel of the background moves by at most this much
 PLATE = (252, 252, 252)
 
 
@@ -130,34 +132,22 @@ def side_of(size: str, place: str) -> int:
     return {"three": ROW_SIZE, "between": ROW_SIZE, "under": SIZES["medium"]}.get(place, PAIR_SIZE)
 
 
-def _jitter(rng: random.Random, free: bool) -> int:
-    """Whole tokens, or if free up to half a token."""
-    return rng.randint(-TOKEN // 2, TOKEN // 2) if free else rng.choice((-TOKEN, 0, 0, 0, TOKEN))
-
-
-def _shade(rng: random.Random, background: str) -> tuple[int, int, int]:
+def _shade(rng: random.Random, background: str, free: bool) -> tuple[int, int, int]:
+    jitter = SHADE_JITTER if free else 0
     return tuple(
-        min(255, max(0, channel + rng.randint(-SHADE_JITTER, SHADE_JITTER)))
-        for channel in BACKGROUNDS[TIMES.get(background, background)]
+        min(255, max(0, channel + rng.randint(-jitter, jitter))) for channel in BACKGROUNDS[TIMES.get(background, background)]
     )
-
-
-def jitters(size: str, place: str) -> tuple[bool, bool]:
-    """Whether sprites move along x and y: large ones and rows have no room to."""
-    return size != "large" and side_of(size, place) != ROW_SIZE or size == "small", size != "large"
 
 
 def _scene(rng: random.Random, kinds: Iterable[int], size: str, place: str, free: bool, text: str = "", font: int = 0,
            background: str | None = None) -> Scene:  # fmt: skip
-    background = background or rng.choice(GROUNDS)
-    side, (across, along) = side_of(size, place), jitters(size, place)
+    background, side = background or rng.choice(GROUNDS), side_of(size, place)
     middles = [centre(place, side)] if size in SIZES else centres(size, place)
     bodies = tuple(
-        Sprite(kind, side, x - side // 2 + (_jitter(rng, free) if across or free else 0),
-               y - side // 2 + (_jitter(rng, free) if along or free else 0))
+        Sprite(kind, side, *(middle - side // 2 + (rng.randint(-JITTER, JITTER) if free else 0) for middle in (x, y)))
         for kind, (x, y) in zip(kinds, middles)
     )  # fmt: skip
-    return Scene(bodies, background, _shade(rng, background), size, place, text, font)
+    return Scene(bodies, background, _shade(rng, background, free), size, place, text, font)
 
 
 def random_single(rng: random.Random, free: bool = False, held_out: bool = False) -> Scene:

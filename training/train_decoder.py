@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .budget import Clock, Log, learning_rate, save
+from .budget import Clock, Log, half_precision, learning_rate, save
 from .fit_tokenizer import Projection
 from .lettering import CELL
 from .scenes import PLATES, SIDE, Scene, random_scene, render_all
@@ -57,7 +57,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     rng = random.Random(2)
 
-    model = VQGAN(CONFIG)
+    model = VQGAN(CONFIG).to(memory_format=torch.channels_last)  # a fifth faster on a CPU
     model.load_state_dict(load_state(arguments.vqgan))
     model.requires_grad_(False)
     projection = Projection(model)
@@ -85,7 +85,7 @@ def main() -> None:
         rows = quantised(model, projection, images)
         if not whole:
             rows, images = crops(rng, scenes, rows, images)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with half_precision():
             decoded = model.reconstruct(rows)
         decoded = decoded.float()
         error = F.mse_loss(decoded, images)
@@ -99,7 +99,7 @@ def main() -> None:
             log.write(step=step, seconds=clock.seconds, loss=loss.item(), psnr=-10 * error.log10().item())
         if clock.seconds - saved > 180 or clock.share == 1:
             saved = clock.seconds
-            with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+            with torch.no_grad(), half_precision():
                 quality = psnr(model.reconstruct(quantised(model, projection, fixed)).float().clamp(0, 1), fixed)
             log.write(step=step, seconds=clock.seconds, val_psnr=quality)
             save(path, model=model.state_dict(), optimiser=optimiser.state_dict(), step=step, spent=clock.seconds)

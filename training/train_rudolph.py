@@ -5,8 +5,9 @@ Every step takes a batch of each direction: text to image (loss on the image and
 are scored over image classes only and text positions over text classes without the pads, as upstream does; unlike
 there, the first image token is trained too.
 
-Each worker is a process of one thread with its own samples; gradients are averaged every step. On a busy machine this
-beats threads, which wait for each other thousands of times a step.
+Each worker is a process of one thread with its own samples and optimiser; every minute their weights are averaged, by how many
+steps each has taken (local SGD, Stich 2019). So a worker on a busy core holds no other up: where gradients are averaged
+every step, two cores of which one is shared are no faster than the other alone.
 """
 
 import argparse
@@ -22,12 +23,13 @@ import torch.multiprocessing as multiprocessing
 import torch.nn.functional as F
 from torch import Tensor
 
-from .budget import Clock, Log, learning_rate, save
+from .budget import Clock, Log, half_precision, learning_rate, save
 from .bpe import BPE
 from .fit_tokenizer import Projection
 from .kinds import KINDS
+from .muon import Muon
 from .rudolph import Config, Rudolph
-from .samples import Pool, Sampler, encode
+from .samples import Interest, Pool, Sampler, encode
 from .lettering import CELL
 from .scenes import MAKERS, PLATES, SIDE, TOKEN, Scene
 from .train_vqgan import CONFIG as VQGAN_CONFIG
@@ -42,21 +44,23 @@ class Stage:
     kinds: int  # only so many kinds occur, evenly spread over the list
     everyday: float  # how often a sprite goes by its everyday name for sure
     blind: float  # share of the drawings whose earlier tokens are hidden, each with a chance of its own
+    whole: float  # share of the steps with whole pictures: in the others most of the plain background is left out
 
 
 # The caption decides only the first few tokens of a sprite: the others can be told from those. Hiding earlier tokens,
 # and few names at first, make the caption worth reading.
 STAGES = (
-    Stage(until=0.06, kinds=11, everyday=1.0, blind=0.6),
-    Stage(until=0.12, kinds=36, everyday=1.0, blind=0.5),
-    Stage(until=0.40, kinds=len(KINDS), everyday=0.7, blind=0.35),
-    Stage(until=0.70, kinds=len(KINDS), everyday=0.5, blind=0.15),
-    Stage(until=1.0, kinds=len(KINDS), everyday=0.3, blind=0.05),
+    Stage(until=0.06, kinds=11, everyday=1.0, blind=0.6, whole=0.1),
+    Stage(until=0.12, kinds=36, everyday=1.0, blind=0.5, whole=0.1),
+    Stage(until=0.40, kinds=len(KINDS), everyday=0.7, blind=0.35, whole=0.2),
+    Stage(until=0.70, kinds=len(KINDS), everyday=0.5, blind=0.15, whole=0.3),
+    Stage(until=1.0, kinds=len(KINDS), everyday=0.3, blind=0.05, whole=0.5),
 )
 # How often a scene is taken when one of its layout comes up. A drawing of a large sprite takes learning four times the tokens of a
 # small one, and each comes with one sprite only.
 DRAWN = {"small": 0.5, "pair": 0.45, "count": 0.4, "row": 0.5, "text": 0.3}
 DESCRIBED = {"text": 1} | dict.fromkeys(("large", "medium", "small", "pair", "count", "row"), 0.7)
+MEETING, SAVED = 60, 4  # seconds between two averages of all workers; how many of them between two checkpoints
 SOME_TOKENS, WHOLE_FROM = 32, 0.75  # a text question's empty picture is mostly left out; until that share of the time always
 
 
@@ -84,12 +88,22 @@ def text_loss(model: Rudolph, hidden: Tensor, ids: Tensor) -> Tensor:
     return F.cross_entropy(model.text_logits(hidden[:, :-1][rows]).float(), labels[rows])
 
 
-def text_to_image_losses(model: Rudolph, left: Tensor, image: Tensor, seen: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """-> image loss, left text loss. The last image token predicts nothing."""
-    hidden = model.hidden(left, image[:, :-1], seen=None if seen is None else seen[:, :-1])
+def text_to_image_losses(
+    model: Rudolph, left: Tensor, image: Tensor, seen: Tensor | None = None, tokens: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """-> image loss, left text loss. Of the image only `tokens` [B, K] are in the sequence, where given; each predicts the
+    next one, there or not. The last one predicts nothing, the first one is predicted by the text's last position."""
     length = left.shape[1]
-    logits = model.image_logits(hidden[:, length - 1 :]).float()
-    return F.cross_entropy(logits.flatten(0, 1), image.flatten()), text_loss(model, hidden[:, :length], left)
+    hidden = model.hidden(left, image, seen=seen, tokens=tokens)
+    if tokens is None:
+        predicting, labels = hidden[:, length - 1 : -1].flatten(0, 1), image.flatten()
+    else:
+        after = (tokens + 1).clamp(max=image.shape[1] - 1)
+        rows = (tokens + 1 < image.shape[1]).flatten()
+        predicting = torch.cat([hidden[:, length - 1], hidden[:, length:].flatten(0, 1)[rows]])
+        labels = torch.cat([image[:, 0], image.gather(1, after).flatten()[rows]])
+    logits = model.image_logits(predicting).float()
+    return F.cross_entropy(logits, labels), text_loss(model, hidden[:, :length], left)
 
 
 def right_text_loss(model: Rudolph, left: Tensor, image: Tensor, right: Tensor, tokens: Tensor | None = None) -> Tensor:
@@ -101,7 +115,7 @@ def validate(model: Rudolph, projection: Projection, bpe: BPE) -> dict[str, floa
     """Losses on fixed held-out scenes: of drawing each layout, of describing, of questions without a picture."""
     rng, found = random.Random(777), {}
     sampler = Sampler(model.config, bpe, rng)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with half_precision():
         everything = []
         for name, make in MAKERS.items():
             scenes = [make(rng, held_out=True) for _ in range(12)]
@@ -117,48 +131,60 @@ def validate(model: Rudolph, projection: Projection, bpe: BPE) -> dict[str, floa
     return found
 
 
-def average_gradients(weights: list[Tensor], share: float, rank: int) -> float:
-    """All workers' mean gradients, in place. Returns the first worker's clock, so that all keep the same one."""
-    flat = torch.cat([*(w.grad.flatten() for w in weights), torch.tensor([share if rank == 0 else 0.0])])
+@torch.no_grad()
+def average_weights(tensors: list[Tensor], steps: int) -> int:
+    """All workers' mean, in place, weighted by the steps that each has taken since the last time. Returns the sum of these."""
+    flat = torch.cat([*(tensor.flatten() for tensor in tensors), torch.ones(1)]) * steps
     distributed.all_reduce(flat)
-    start, workers = 0, distributed.get_world_size()
-    for w in weights:
-        w.grad.copy_(flat[start : start + w.numel()].view_as(w)).div_(workers)
-        start += w.numel()
-    return flat[-1].item()
+    total, start = flat[-1].item(), 0
+    for tensor in tensors:
+        tensor.copy_(flat[start : start + tensor.numel()].view_as(tensor)).div_(total)
+        start += tensor.numel()
+    return round(total)
 
 
 def losses(
-    model: Rudolph, sampler: Sampler, pool: Pool, arguments: argparse.Namespace, share: float
+    model: Rudolph, sampler: Sampler, pool: Pool, interest: Interest, arguments: argparse.Namespace, share: float
 ) -> dict[str, Tensor]:
     """Runs every kind of batch forward and backward; returns their losses. `share`: where in STAGES."""
     rng, stage = sampler.rng, next(stage for stage in STAGES if share <= stage.until)
     sampler.everyday = stage.everyday
+    whole = rng.random() < stage.whole
 
     def wanted(scene: Scene, shares: dict[str, float]) -> bool:
         known = all(body.kind % (len(KINDS) // stage.kinds) == 0 for body in scene.sprites)
         return known and rng.random() < shares.get(scene.size, 1)
 
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        scenes, codes = pool.draw(rng, arguments.draw, True, lambda scene: wanted(scene, DRAWN))
-        hide = torch.tensor([rng.random() if rng.random() < stage.blind else 0.0 for _ in scenes])
-        seen = torch.rand(codes.shape) >= hide.unsqueeze(1)
-        image, left = text_to_image_losses(model, sampler.text_to_image(scenes), codes, seen)
-        plain = sampler.text_to_text(scenes[:3], arguments.sums)
+    drawn, all_codes = pool.draw(rng, arguments.draw, True, lambda scene: wanted(scene, DRAWN))
+    # Crowded scenes apart from others, so that few sequences are longer than they need to be.
+    order = torch.isin(all_codes, interest.plain).sum(1).argsort()
+    image = left = 0.0
+    for part in order.chunk(1 if whole else 3):
+        with half_precision():
+            scenes, codes = [drawn[i] for i in part], all_codes[part]
+            hide = torch.tensor([rng.random() if rng.random() < stage.blind else 0.0 for _ in scenes])
+            seen = torch.rand(codes.shape) >= hide.unsqueeze(1)
+            found = text_to_image_losses(model, sampler.text_to_image(scenes), codes, seen, None if whole else interest.tokens(codes))
+        weight = len(part) / len(order)
+        ((found[0] + 0.05 * found[1]) * weight).backward()
+        image, left = image + weight * found[0].detach(), left + weight * found[1].detach()
+    with half_precision():
+        plain = sampler.text_to_text(drawn[:3], arguments.sums)
         plain = text_loss(model, model.hidden(plain), plain)
-    (image + 0.05 * left + plain).backward()
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    plain.backward()
+    with half_precision():
         scenes, codes = pool.draw(rng, arguments.describe, False, lambda scene: wanted(scene, DESCRIBED))
-        right = right_text_loss(model, *insert(sampler.image_to_text(scenes), codes))
+        tokens = None if whole else interest.tokens(codes)
+        right = right_text_loss(model, *insert(sampler.image_to_text(scenes), codes), tokens)
     right.backward()
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with half_precision():
         scenes, codes = pool.draw(rng, arguments.read, False, lambda scene: bool(scene.text) and wanted(scene, {}))
         read = right_text_loss(model, *insert(sampler.readings(scenes), codes), plates(scenes))
         # All of a question's empty picture only now and then, and never before the end: it costs much and says nothing.
-        whole = share >= WHOLE_FROM and rng.random() < 0.3
-        batch = sampler.text_questions(1 if whole else arguments.ask)
+        empty = share >= WHOLE_FROM and rng.random() < 0.3
+        batch = sampler.text_questions(1 if empty else arguments.ask)
         codes = torch.zeros(len(batch[0]), model.config.image_length, dtype=torch.long)
-        tokens = None if whole else torch.rand(codes.shape).topk(SOME_TOKENS, 1).indices.sort(1).values
+        tokens = None if empty else torch.rand(codes.shape).topk(SOME_TOKENS, 1).indices.sort(1).values
         ask = right_text_loss(model, *insert(batch, codes), tokens)
     (0.5 * read + 0.5 * ask).backward()
     return {"image": image, "left": left, "plain": plain, "right": right, "read": read, "ask": ask}
@@ -180,6 +206,8 @@ def train(rank: int, arguments: argparse.Namespace) -> None:
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(arguments.port)}
     distributed.init_process_group("gloo", rank=rank, world_size=arguments.workers)
     torch.set_num_threads(arguments.threads)
+    if arguments.cores:
+        os.sched_setaffinity(0, {arguments.cores[rank]})
     torch.manual_seed(0)  # the same weights everywhere
 
     bpe = BPE.load(arguments.bpe)
@@ -193,45 +221,59 @@ def train(rank: int, arguments: argparse.Namespace) -> None:
         model.load_state_dict(torch.load(arguments.start, weights_only=True)["average"], strict=False)
     weights = list(model.parameters())
     average = [w.detach().clone() for w in weights]  # exponential moving average: what is exported
-    optimiser = torch.optim.AdamW(weights, lr=arguments.rate, betas=(0.9, 0.985), weight_decay=0.01, fused=True)
-    step, spent, scenes = 0, 0.0, 0
+    matrices = [w for w in model.transformer.layers.parameters() if w.dim() == 2]
+    others = [w for w in weights if all(w is not matrix for matrix in matrices)]
+    optimisers = [
+        Muon(matrices, lr=arguments.rate, weight_decay=0.02),
+        torch.optim.AdamW(others, lr=arguments.rate, betas=(0.9, 0.985), weight_decay=0.01, fused=True),
+    ]
+    step, spent, scenes = 0, 0.0, 0  # steps are all workers' together, scenes the first one's
     path = arguments.out / "last.pt"
     if path.exists():
         state = torch.load(path, weights_only=True)
         model.load_state_dict(state["model"])
         average = [state["average"][name] for name, _ in model.named_parameters()]
-        optimiser.load_state_dict(state["optimiser"])
+        for optimiser, saved in zip(optimisers, state["optimisers"]):
+            optimiser.load_state_dict(saved)
         step, spent, scenes = state["step"], state["spent"], state["scenes"]
     pool = Pool(projection, arguments.pool, config.image_length, first=rank * 10**9 + scenes)
+    interest = Interest(projection)
     sampler = Sampler(config, bpe, random.Random(1000 * step + rank))
     while pool.size < min(arguments.ready, arguments.pool):
         pool.grow(50)
-    clock = Clock(arguments.minutes, spent)
     log = Log(arguments.out / "log.jsonl") if rank == 0 else None
-    share, saved = clock.share, clock.seconds
+    distributed.barrier()
+    clock, taken = Clock(arguments.minutes, spent), 0
+    meeting = clock.seconds + MEETING  # the same for all workers, give or take what a barrier does
 
-    while share < 1:
+    while True:
         pool.grow(arguments.fresh)
-        optimiser.zero_grad()
-        reached = arguments.begin + share * (1 - arguments.begin)
-        found = losses(model, sampler, pool, arguments, reached)
-        share = average_gradients(weights, clock.share, rank)
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate(share, arguments.rate, hold=0.55)
+        for optimiser in optimisers:
+            optimiser.zero_grad()
+        reached = arguments.begin + clock.share * (1 - arguments.begin)
+        found = losses(model, sampler, pool, interest, arguments, reached)
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
-        optimiser.step()
-        step += 1
-        torch._foreach_lerp_(average, [w.detach() for w in weights], 1 - min(0.998, (step + 1) / (step + 10)))
-        if rank == 0 and step % 50 == 0:
+        for optimiser in optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = learning_rate(clock.share, arguments.rate, hold=0.4)
+            optimiser.step()
+        taken += 1
+        torch._foreach_lerp_(average, [w.detach() for w in weights], 1 - min(0.998, (step + taken + 1) / (step + taken + 10)))
+        if clock.seconds < min(meeting, clock.total):
+            continue
+        step, meeting, ended = step + average_weights([*weights, *average], taken), meeting + MEETING, meeting >= clock.total
+        taken = 0
+        if rank == 0:
             numbers = {name: loss.item() for name, loss in found.items()}
-            log.write(step=step, seconds=clock.seconds, **numbers, scenes=(scenes + pool.grown) * arguments.workers)
-        if (share * arguments.minutes * 60 - saved) > 180 or share >= 1:  # by the common clock
-            saved = share * arguments.minutes * 60
-            if rank == 0:
+            log.write(step=step, seconds=clock.seconds, **numbers, scenes=scenes + pool.grown)
+            if ended or round(meeting / MEETING) % SAVED == 0:
                 log.write(step=step, seconds=clock.seconds, **validate(model, projection, bpe))
                 names = [name for name, _ in model.named_parameters()]
                 save(path, model=model.state_dict(), average=dict(zip(names, average)),
-                     optimiser=optimiser.state_dict(), step=step, spent=clock.seconds, scenes=scenes + pool.grown)  # fmt: skip
+                     optimisers=[optimiser.state_dict() for optimiser in optimisers], step=step, spent=clock.seconds,
+                     scenes=scenes + pool.grown)  # fmt: skip
+        if ended:
+            break
     distributed.destroy_process_group()
 
 
@@ -251,6 +293,7 @@ def main() -> None:
     parser.add_argument("--sums", type=int, default=8, help="lines of sums a step and worker")
     parser.add_argument("--ask", type=int, default=6, help="questions without a picture a step and worker")
     parser.add_argument("--ready", type=int, default=5000, help="scenes a worker begins with")
+    parser.add_argument("--cores", type=int, nargs="*", default=[], help="a core for each worker, to stay on")
     parser.add_argument("--fresh", type=int, default=12, help="new scenes a step and worker; few are soon known by heart")
     parser.add_argument("--pool", type=int, default=60000, help="most scenes a worker")
     parser.add_argument("--workers", type=int, default=2)

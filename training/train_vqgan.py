@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .budget import Clock, Log, learning_rate, save
+from .budget import Clock, Log, half_precision, learning_rate, save
 from .scenes import SIDE, random_scene, render
 from .vqgan import VQGAN
 
@@ -54,7 +54,7 @@ def rows(z: Tensor) -> Tensor:
 
 @torch.no_grad()
 def latents(model: VQGAN, images: Tensor) -> Tensor:
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with half_precision():
         return rows(model.latents(images)).float()
 
 
@@ -106,7 +106,7 @@ def validate(model: VQGAN) -> tuple[float, float]:
     """PSNR in dB on fixed scenes through the Gumbel form, and the share of the codebook in use."""
     model.to_gumbel()
     images = batch(random.Random(12345), 64, SIDE)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with half_precision():
         codes = model.encode(images)
         decoded = model.decode(codes).float()
     return psnr(decoded, images), len(codes.unique()) / model.config["n_embed"]
@@ -148,7 +148,7 @@ def main() -> None:
             group["lr"] = learning_rate(share, arguments.rate, warmup=0.005)
         whole = share > 0.8
         images = batch(rng, 3 if whole else 8, SIDE if whole else 64)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with half_precision():
             z = model.latents(images)
         z = z.float()
         loss = torch.zeros(())
@@ -163,7 +163,7 @@ def main() -> None:
             commitment = F.mse_loss(z, hard)
             loss = loss + 0.25 * commitment
             quantised = z + (hard - z).detach()  # straight through
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with half_precision():
             decoded = model.reconstruct(quantised)
         decoded = decoded.float()
         error = F.mse_loss(decoded, images)
