@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import ts from 'typescript';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, it } from 'vitest';
 import { convertTiny, FOLDER } from '../convert/tiny';
 import { Snippets } from '../docs/snippets';
 import { launchBrowser } from '../support/browser';
-import { buildLibrary, type Host, removeFolder, startHost } from './hosts';
+import { type Host, startHost } from './hosts';
 
 /*
  * Every page and program of the README and the guides, as they are written, with the published library and the tiny reference model, under
@@ -17,7 +17,6 @@ const LONG = { timeout: 240_000 };
 const policy = snippets.take('docs/hosting.md', "default-src 'none'").code.trim();
 
 let browser: Browser;
-let library: string;
 let home: Host;
 /** Serves library and model to other sites. */
 let elsewhere: Host;
@@ -26,19 +25,18 @@ let page: Page;
 let messages: string[];
 
 beforeAll(async () => {
-  const [started, built, own, other, { files }] = await Promise.all([
+  const [started, own, other, { files }] = await Promise.all([
     launchBrowser(),
-    buildLibrary(),
     startHost(),
     startHost(),
     convertTiny(),
   ]);
-  [browser, library, home, elsewhere] = [started, built, own, other];
+  [browser, home, elsewhere] = [started, own, other];
   for (const host of [home, elsewhere]) {
     for (const folder of ['/models/embedded/', '/models/mine/', '/embedded/'])
       for (const [name, bytes] of files) host.files.set(`${folder}${name}`, bytes);
-    host.folders.set('/rudolph-web/', library);
-    host.folders.set('/rudolph/', library);
+    host.folders.set('/rudolph-web/', inject('library'));
+    host.folders.set('/rudolph/', inject('library'));
   }
   home.files.set('/poster.png', readFileSync(`${FOLDER}/image0.png`));
   elsewhere.headers = { 'access-control-allow-origin': '*' };
@@ -46,7 +44,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await browser?.close();
   await Promise.all([home?.close(), elsewhere?.close()]);
-  if (library) removeFolder(library);
 });
 beforeEach(async () => {
   home.headers = { 'content-security-policy': policy };
