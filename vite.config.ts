@@ -10,7 +10,13 @@ export default defineConfig({
   worker: { format: 'es' },
   // Found only inside the worker, these would make the dev server reload the page on the first visit.
   optimizeDeps: { include: ['comlink', 'idb-keyval'] },
-  build: { outDir: 'dist/site', target: 'es2022', emptyOutDir: true },
+  build: {
+    outDir: 'dist/site',
+    target: 'es2022',
+    emptyOutDir: true,
+    // In one piece: what is fetched later may be gone by then, when there is a new version.
+    rolldownOptions: { output: { codeSplitting: false } },
+  },
 });
 
 /** The page as an app: its manifest, and a service worker that keeps its files (models are kept by the library, in IndexedDB). */

@@ -1,8 +1,8 @@
 import { defineConfig } from 'vite';
 
 /**
- * What is published, as ES modules that any host can serve as they are: index.js, widget.js, what both share, and the worker beside
- * them. Nothing is imported by a bare name, so that a plain page needs neither a bundler nor an import map.
+ * What is published, as ES modules that any host can serve as they are: index.js, widget.js, what both share, what only
+ * some pages need, and the worker beside them. Nothing is imported by a bare name, so that a plain page needs neither a bundler nor an import map.
  */
 export default defineConfig({
   publicDir: false,
@@ -14,7 +14,10 @@ export default defineConfig({
     minify: true,
     sourcemap: true,
     lib: { entry: { index: 'src/index.ts', widget: 'src/widget/index.ts' }, formats: ['es'] },
-    rolldownOptions: { output: { chunkFileNames: 'client.js', minify: true } },
+    rolldownOptions: {
+      // What index.js and widget.js share, and what is loaded when a model's files are given.
+      output: { chunkFileNames: ({ isDynamicEntry }) => (isDynamicEntry ? 'files.js' : 'client.js'), minify: true },
+    },
     license: { fileName: 'LICENSES.md' },
   },
 });

@@ -54,6 +54,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'e2e',
+          globalSetup: 'test/e2e/builds.ts',
           environment: 'node',
           pool: 'forks',
           sequence: { groupOrder: 2 },

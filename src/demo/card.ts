@@ -3,7 +3,7 @@ import { quietButton, savePicture } from './controls';
 import { createBar, element, paint, setBar } from './dom';
 import { numberText, say, t } from './language';
 import type { Page } from './page';
-import { drawnPicture, type PagePicture } from './pictures';
+import { drawnPicture, type DrawnTokens, type PagePicture } from './pictures';
 import type { Strings } from './strings';
 
 /** One picture: empty, then a growing mosaic, then finished. */
@@ -93,10 +93,10 @@ export class Card {
     this.#foot.replaceChildren(element('div', { className: 'card-actions' }, save, describeIt, redrawIt));
   }
 
-  /** What became known at the end. @param codes its image tokens: what other tasks then look at */
-  complete(codes: readonly number[], details: (() => string) | null): void {
+  /** What became known at the end. @param tokens what other tasks then look at */
+  complete(tokens: DrawnTokens | null, details: (() => string) | null): void {
     // Somebody may have passed it on already; that copy stays as it is.
-    if (this.#image) this.#picture ??= drawnPicture(this.#image, this.#prompt, codes);
+    if (this.#image) this.#picture ??= drawnPicture(this.#image, this.#prompt, tokens);
     if (details) this.#foot.append(say(element('p', { className: 'card-details' }), details));
   }
 

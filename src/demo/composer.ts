@@ -91,9 +91,9 @@ export function createComposer(
 
   /** Runs on the screen that are in the history, by id. */
   const shown = new Map<string, Run>();
-  const remember = async (fields: Fields, { images, codebooks, ranking }: Drawn, run: Run): Promise<void> => {
+  const remember = async (fields: Fields, { images, tokens, ranking }: Drawn, run: Run): Promise<void> => {
     const title = fields['prompt'] ?? '';
-    const pictures = await Promise.all(images.map((image, k) => storedDrawing(image, codebooks[k]!, title)));
+    const pictures = await Promise.all(images.map((image, k) => storedDrawing(image, tokens[k]!, title)));
     shown.set(page.history.add({ task, title, fields, pictures, result: ranking ?? null }), run);
   };
   const restore = async ({ id, fields, pictures, result }: HistoryEntry): Promise<void> => {
@@ -106,7 +106,7 @@ export function createComposer(
       addRun(runs, run);
       run.restore({
         images,
-        codebooks: pictures.map(({ codes }) => codes ?? []),
+        tokens: pictures.map((picture) => picture.tokens),
         ...(result ? { ranking: result as Ranking } : {}),
       });
       shown.set(id, run);

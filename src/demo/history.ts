@@ -3,7 +3,7 @@ import type { RgbaImage } from '../index';
 import { toBlob } from '../index';
 import { element } from './dom';
 import type { Fields } from './link';
-import type { PagePicture } from './pictures';
+import type { DrawnTokens, PagePicture } from './pictures';
 import type { TaskId } from './tabs';
 
 /** Older ones go. */
@@ -18,8 +18,8 @@ export interface StoredPicture {
   readonly png: Blob;
   /** The file that it came from; null where it was drawn, or where the file is large. */
   readonly file: Blob | null;
-  /** The image tokens of a drawn one. */
-  readonly codes: readonly number[] | null;
+  /** Of a drawn one. */
+  readonly tokens: DrawnTokens | null;
   readonly name: string;
   readonly described: boolean;
 }
@@ -152,16 +152,20 @@ export function fitting(list: readonly HistoryEntry[], mostEntries = MOST_ENTRIE
 }
 
 /** What is kept of a drawing. */
-export async function storedDrawing(image: RgbaImage, codes: readonly number[], name: string): Promise<StoredPicture> {
-  return { png: await toBlob(image), file: null, codes, name, described: true };
+export async function storedDrawing(
+  image: RgbaImage,
+  tokens: DrawnTokens | null,
+  name: string,
+): Promise<StoredPicture> {
+  return { png: await toBlob(image), file: null, tokens, name, described: true };
 }
 
 /** What is kept of a picture that was looked at. */
-export async function storedPicture({ canvas, source, name, described }: PagePicture): Promise<StoredPicture> {
+export async function storedPicture({ canvas, source, tokens, name, described }: PagePicture): Promise<StoredPicture> {
   const png = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, 'image/png'));
   if (!png) throw new Error('the browser encoded no picture');
   const file = source instanceof Blob && source.size <= MOST_FILE_BYTES ? source : null;
-  return { png, file, codes: Array.isArray(source) ? (source as readonly number[]) : null, name, described };
+  return { png, file, tokens, name, described };
 }
 
 const revived = new WeakMap<StoredPicture, PagePicture>();
@@ -170,9 +174,9 @@ const revived = new WeakMap<StoredPicture, PagePicture>();
 export async function revive(stored: StoredPicture): Promise<PagePicture> {
   const known = revived.get(stored);
   if (known) return known;
-  const { png, file, codes, name, described } = stored;
+  const { png, file, tokens, name, described } = stored;
   const canvas = await canvasOf(png);
-  const picture = { source: codes ?? file ?? png, canvas, name, described };
+  const picture = { source: file ?? png, tokens, canvas, name, described };
   revived.set(stored, picture);
   return picture;
 }

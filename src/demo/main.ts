@@ -8,6 +8,7 @@ import { startLanguage } from './language';
 import { Links } from './link';
 import { Model } from './model';
 import { startModels } from './models';
+import { isModel } from './ownModel';
 import type { Page } from './page';
 import { Pictures } from './pictures';
 import { acceptPictures } from './slot';
@@ -28,7 +29,8 @@ startLanguage(document.querySelectorAll<HTMLButtonElement>('[data-language]'));
 
 /** `?model=URL` opens another web model, relative to the page. */
 const asked = new URLSearchParams(location.search).get('model');
-const model = new Model(asked ?? `${import.meta.env.BASE_URL}models/embedded/rudolph.json`);
+const embedded = `${import.meta.env.BASE_URL}models/embedded/rudolph.json`;
+const model = new Model(asked ?? embedded, embedded);
 const pictures = new Pictures(model);
 const tabs = new Tabs();
 const links = new Links(tabs);
@@ -55,16 +57,23 @@ startClassify(page);
 const ranking = startRank(page);
 startContinue(page);
 startHistory(page);
-startModels(model);
+const models = startModels(model);
 links.start();
 
 /** Pictures from anywhere: the open task takes the first, a comparison of pictures all, or else it is described. */
-acceptPictures(async (files) => {
-  if (tabs.current === 'rank') return ranking.take(files);
-  if (tabs.current === 'answer') asking.expectPicture();
-  if (tabs.current === 'draw' || tabs.current === 'continue') tabs.open('caption');
-  if ((await pictures.take(files[0]!)) && tabs.current === 'caption') captioning.run();
-});
+acceptPictures(
+  async (files) => {
+    if (tabs.current === 'rank') return ranking.take(files);
+    if (tabs.current === 'answer') asking.expectPicture();
+    if (tabs.current === 'draw' || tabs.current === 'continue') tabs.open('caption');
+    if ((await pictures.take(files[0]!)) && tabs.current === 'caption') captioning.run();
+  },
+  (drop) => {
+    if (!isModel(drop)) return false;
+    void models.take(drop);
+    return true;
+  },
+);
 
 byId('skip').addEventListener('click', (event) => {
   // The address keeps the task's name.

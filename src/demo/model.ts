@@ -1,4 +1,12 @@
-import { type LoadPlan, type LoadProgress, type Notice, Rudolph, RudolphError } from '../index';
+import {
+  type ConvertSettings,
+  type LoadPlan,
+  type LoadProgress,
+  type ModelFile,
+  type Notice,
+  Rudolph,
+  RudolphError,
+} from '../index';
 
 export type LoadState =
   | { readonly type: 'loading'; readonly progress: LoadProgress | null; readonly plan?: LoadPlan | undefined }
@@ -9,15 +17,32 @@ export type LoadState =
 
 /** The one model of the page: loads it, loads it again, and lets others wait for it. */
 export class Model {
-  readonly url: string;
+  readonly #own: string;
+  #from: string | readonly ModelFile[];
+  #convert: ConvertSettings = {};
+  /** Models that were opened from files. */
+  #opened = 0;
   /** Something worth telling that is no error. */
   onNotice: (notice: Notice) => void = () => undefined;
   #state: LoadState = { type: 'stopped' };
   #loading: AbortController | null = null;
   readonly #listeners = new Set<(state: LoadState) => void>();
 
-  constructor(url: string) {
-    this.url = url;
+  /** @param url what is opened first @param own the page's own model */
+  constructor(url: string, own: string) {
+    this.#from = url;
+    this.#own = new URL(own, location.href).href;
+  }
+
+  /** Tells models apart: the address, if there is one. '' while none is ready. */
+  get id(): string {
+    if (this.#state.type !== 'ready') return '';
+    return this.#state.rudolph.info.model.url || `files ${this.#opened}`;
+  }
+
+  /** Whether the open model is the one that the page comes with. */
+  get isPagesOwn(): boolean {
+    return this.id === this.#own;
   }
 
   get state(): LoadState {
@@ -47,10 +72,36 @@ export class Model {
       }
     };
     const onNotice = (notice: Notice): void => this.onNotice(notice);
-    Rudolph.load(this.url, { onProgress, onNotice, signal: loading.signal }).then(
-      (rudolph) => this.#set({ type: 'ready', rudolph, fetching: null }),
-      (error: unknown) => this.#set(loading.signal.aborted ? { type: 'stopped' } : { type: 'failed', error }),
+    Rudolph.load(this.#from, { convert: this.#convert, onProgress, onNotice, signal: loading.signal }).then(
+      (rudolph) => {
+        // Another model has taken its place in this very moment.
+        if (this.#loading !== loading) return rudolph.dispose();
+        // Its files have been stored: if it has to be loaded again, it is there.
+        this.#from = rudolph.info.model.url || this.#from;
+        this.#set({ type: 'ready', rudolph, fetching: null });
+      },
+      (error: unknown) => {
+        if (this.#loading !== loading) return;
+        this.#set(loading.signal.aborted ? { type: 'stopped' } : { type: 'failed', error });
+      },
     );
+  }
+
+  /**
+   * Gives up the open model, and what it works at, for the one that these files make.
+   * @param name of a checkpoint; '': the one that it gets by itself
+   */
+  open(files: readonly ModelFile[], name: string): void {
+    const before = this.#state;
+    this.#loading?.abort();
+    this.#loading = null;
+    this.#from = files;
+    this.#convert = name === '' ? {} : { name };
+    this.#opened++;
+    this.#set({ type: 'stopped' });
+    // Two of them might be more than the graphics card holds.
+    if (before.type === 'ready') before.rudolph.dispose();
+    this.load();
   }
 
   /** Stops loading; what arrived is kept for the next time. */

@@ -1,18 +1,27 @@
-import { deleteModel, listModels, type StoredModel } from '../index';
+import { deleteModel, listModels, type ModelFilesInput, type StoredModel } from '../index';
 import { confirmButton } from './controls';
 import { announce, byId, element } from './dom';
 import { errorBlock, headlineOf, LocalError } from './explain';
 import { bytesText, dateText, say, t } from './language';
 import type { Model } from './model';
+import { createOwnModel } from './ownModel';
 import { createField } from './settings';
 
-/** Models that this browser keeps, and the place where another one is opened. */
-export function startModels(model: Model): void {
+/**
+ * Models that this browser keeps, and the place where another one is opened.
+ * @returns `take`: files of a model that were dropped on the page
+ */
+export function startModels(model: Model): { readonly take: (input: ModelFilesInput) => Promise<void> } {
   const list = createModelList(model);
+  const own = createOwnModel((files, name) => {
+    model.open(files, name);
+    // What happens now is told at the top of the page.
+    scrollTo({ top: 0, behavior: 'smooth' });
+  });
   byId('models').append(
     say(element('h3', { id: 'models-title' }), () => t().modelsTitle),
     list.root,
-    element('div', { className: 'models-open', id: 'models-open' }, createAddressForm()),
+    element('div', { className: 'models-open', id: 'models-open' }, createAddressForm(), own.root),
   );
   // What is stored changes while a model, or a part of it, is fetched.
   let settled = '';
@@ -20,8 +29,11 @@ export function startModels(model: Model): void {
     const now = state.type === 'ready' ? `ready ${state.fetching === null}` : state.type;
     if (now === settled || state.type === 'loading' || (state.type === 'ready' && state.fetching)) return;
     settled = now;
+    // The address opens it again without its files.
+    if (model.id.startsWith('local:')) history.replaceState(null, '', addressOf(model.id, location.hash));
     void list.show();
   });
+  return { take: own.take };
 }
 
 /** The stored models with their sizes; each can be opened or deleted. `show` reads them anew. */
@@ -57,7 +69,7 @@ export function createModelList(model: Model): { readonly root: HTMLElement; rea
 }
 
 function itemOf(stored: StoredModel, open: boolean, remove: () => void): HTMLElement {
-  const { name, url, byteLength, storedBytes, savedAt } = stored;
+  const { name, url, source, byteLength, storedBytes, savedAt } = stored;
   const title = open
     ? element('span', { className: 'model-name' }, name)
     : element('a', { className: 'model-name', href: addressOf(url), textContent: name });
@@ -74,7 +86,9 @@ function itemOf(stored: StoredModel, open: boolean, remove: () => void): HTMLEle
       title,
       ...(open ? [say(element('span', { className: 'model-open' }), () => t().modelOpen)] : []),
       say(element('span', { className: 'credit' }), () => `${size()}; ${t().modelOpened(dateText(savedAt.getTime()))}`),
-      element('span', { className: 'credit model-url', textContent: shortUrl(url) }),
+      say(element('span', { className: 'credit model-url' }), () =>
+        source === 'url' ? shortUrl(url) : source === 'folder' ? t().modelFromFolder : t().modelFromCheckpoint,
+      ),
     ),
     away,
   );
@@ -123,11 +137,11 @@ function modelAddress(text: string): string {
   return url.href;
 }
 
-/** The page with another model; the task stays. */
-function addressOf(url: string): string {
+/** The page with another model. */
+function addressOf(url: string, hash = ''): string {
   const address = new URL(location.href);
   address.search = new URLSearchParams({ model: url }).toString();
-  address.hash = '';
+  address.hash = hash;
   return address.href;
 }
 

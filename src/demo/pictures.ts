@@ -9,10 +9,19 @@ const USUAL_SIDE = 128;
 /** Older ones go: each is kept in memory. */
 const MOST_RECENT = 12;
 
+/** What a picture was drawn of. They mean something to that model alone. */
+export interface DrawnTokens {
+  /** `Model.id` */
+  readonly model: string;
+  readonly codes: readonly number[];
+}
+
 /** A picture that tasks may look at. */
 export interface PagePicture {
-  /** What the library reads: a file, pixels or, of a drawn picture, the very tokens that it was drawn of. */
-  readonly source: Picture | readonly number[];
+  /** A file, or pixels. */
+  readonly source: Picture;
+  /** Of a drawn one. */
+  readonly tokens: DrawnTokens | null;
   /** The square in the middle, on white, as the model sees it. */
   readonly canvas: HTMLCanvasElement;
   /** What it was drawn from, what it shows, or the file's name. */
@@ -53,6 +62,11 @@ export class Pictures {
   /** Why the last file was not taken. */
   get error(): unknown {
     return this.#error;
+  }
+
+  /** What the library should read of a picture: the very tokens that it was drawn of, if the open model drew it. */
+  sourceOf({ source, tokens }: PagePicture): Picture | readonly number[] {
+    return tokens?.model === this.#model.id ? tokens.codes : source;
   }
 
   /** Calls back now and at every change. */
@@ -110,7 +124,7 @@ export class Pictures {
     }
     const canvas = centreSquare(bitmap, pictureSide(this.#model));
     bitmap.close();
-    return { source: file, canvas, name, described: false };
+    return { source: file, tokens: null, canvas, name, described: false };
   }
 
   /** The first example is chosen, until there is something else: every task can be tried at once. */
@@ -139,11 +153,11 @@ export class Pictures {
   }
 }
 
-/** A finished drawing. `codes`: its image tokens, where they are known. */
-export function drawnPicture(image: RgbaImage, prompt: string, codes: readonly number[] | null): PagePicture {
+/** A finished drawing. `tokens`: where they are known. */
+export function drawnPicture(image: RgbaImage, prompt: string, tokens: DrawnTokens | null): PagePicture {
   const canvas = element('canvas', { width: image.width, height: image.height });
   canvas.getContext('2d')!.putImageData(new ImageData(image.data, image.width, image.height), 0, 0);
-  return { source: codes ?? image, canvas, name: prompt, described: true };
+  return { source: image, tokens, canvas, name: prompt, described: true };
 }
 
 /** A copy that can stand in another place of the page. */

@@ -6,6 +6,7 @@ import { errorBlock, isAbort, addNotice } from './explain';
 import { icon } from './icons';
 import { numberText, say, t } from './language';
 import type { Page } from './page';
+import type { DrawnTokens } from './pictures';
 import { rankingDetails } from './results';
 import type { Strings } from './strings';
 
@@ -37,7 +38,8 @@ export type StartDrawing = (rudolph: Rudolph, signal: AbortSignal) => Task<TextT
 /** What came of a run. */
 export interface Drawn {
   readonly images: readonly RgbaImage[];
-  readonly codebooks: readonly (readonly number[])[];
+  /** Of every picture; null where they are not known. */
+  readonly tokens: readonly (DrawnTokens | null)[];
   readonly ranking?: Ranking;
 }
 
@@ -112,7 +114,13 @@ export class Run {
       this.#progress((strings) => strings.waitingForTurn, null);
       const task = start(rudolph, signal);
       for await (const event of task) this.#tell(event);
-      const drawn = await task;
+      const { images, codebooks, ranking } = await task;
+      const model = this.#page.model.id;
+      const drawn = {
+        images,
+        tokens: codebooks.map((codes) => ({ model, codes })),
+        ...(ranking ? { ranking } : {}),
+      };
       this.#keepBest();
       this.#complete(drawn);
       this.#succeed();
@@ -204,9 +212,9 @@ export class Run {
     this.#cards[candidate]?.finish(image, this.#request.seed);
   }
 
-  #complete({ images, codebooks, ranking }: Drawn): void {
+  #complete({ images, tokens, ranking }: Drawn): void {
     images.forEach((image, k) => this.#finish(k, image));
-    codebooks.forEach((codes, k) => this.#cards[k]?.complete(codes, ranking ? () => rankingDetails(ranking, k) : null));
+    tokens.forEach((own, k) => this.#cards[k]?.complete(own, ranking ? () => rankingDetails(ranking, k) : null));
   }
 
   #succeed(): void {

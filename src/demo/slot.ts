@@ -2,6 +2,7 @@ import { element } from './dom';
 import { errorBlock } from './explain';
 import { say, t } from './language';
 import type { Page } from './page';
+import { createPhotoNote } from './photograph';
 import { copyOf, type PagePicture } from './pictures';
 import type { TaskId } from './tabs';
 
@@ -37,6 +38,7 @@ export function createSlot(page: Page, task: TaskId, chosen?: () => void): HTMLE
     element('label', { className: 'dropzone' }, input, seen, text),
     createErrors(page),
     hint,
+    createPhotoNote(page),
     createShelf(page, (picture) => {
       pictures.choose(picture);
       chosen?.();
@@ -115,8 +117,14 @@ export function createShelf(
   return { root: list, show };
 }
 
-/** Whole-page drops and pasted pictures; nothing dropped anywhere may navigate away. */
-export function acceptPictures(take: (files: readonly File[]) => void | Promise<void>): void {
+/**
+ * Whole-page drops and pasted pictures; nothing dropped anywhere may navigate away.
+ * @param other gets a drop first; true: it was none of pictures, and has been taken
+ */
+export function acceptPictures(
+  take: (files: readonly File[]) => void | Promise<void>,
+  other: (drop: DataTransfer) => boolean,
+): void {
   let over = 0;
   const holdsFiles = (event: DragEvent): boolean => event.dataTransfer?.types.includes('Files') ?? false;
   const leave = (): void => {
@@ -138,6 +146,7 @@ export function acceptPictures(take: (files: readonly File[]) => void | Promise<
     if (!holdsFiles(event)) return;
     event.preventDefault();
     leave();
+    if (event.dataTransfer && other(event.dataTransfer)) return;
     const files = [...(event.dataTransfer?.files ?? [])];
     if (files.length > 0) void take(files);
   });

@@ -29,7 +29,7 @@ export function startStatus(model: Model): void {
     bar.hidden = state.type !== 'loading' && progress === null;
     setBar(
       bar,
-      progress && progress.stage === 'download' && progress.totalBytes > 0
+      progress && progress.stage !== 'compile' && progress.totalBytes > 0
         ? progress.loadedBytes / progress.totalBytes
         : null,
     );
@@ -69,8 +69,10 @@ function loadingSentence(
   bytes: (done: string, total: string, fromCache: boolean) => string,
 ): string {
   if (!progress || progress.totalBytes === 0) return t().opening;
-  if (progress.stage === 'compile') return t().compiling;
-  return bytes(bytesText(progress.loadedBytes), bytesText(progress.totalBytes), progress.fromCache);
+  const { stage, loadedBytes, totalBytes, fromCache } = progress;
+  if (stage === 'compile') return t().compiling;
+  const told = stage === 'copy' || stage === 'convert' || stage === 'preview' ? t().preparing[stage] : bytes;
+  return told(bytesText(loadedBytes), bytesText(totalBytes), fromCache);
 }
 
 /** Beside what a download takes, what there is room for. */

@@ -6,6 +6,7 @@ import type {
   ClassifyResult,
   ContinueTextOptions,
   ContinueTextResult,
+  ModelFilesInput,
   Picture,
   ReadTextOptions,
   Rudolph,
@@ -40,11 +41,25 @@ export type WidgetResult =
 /** How far a run has come. */
 export interface WidgetProgress {
   /**
-   * `manifest`, `download`, `compile`: the model is loaded (`done` and `total` are bytes); `queue`: another widget's task comes
+   * `files`, `copy`, `convert`, `preview`: a model's files are recognised, stored or converted; `manifest`, `download`, `compile`: the
+   * model is loaded (`done` and `total` are bytes); `queue`: another widget's task comes
    * first; `image`: a picture is read; `prompt`: the beginning is computed; `tokens`: it draws or writes; `scores`: results are
    * compared; `pictures`: tokens become pixels.
    */
-  readonly stage: 'manifest' | 'download' | 'compile' | 'queue' | 'image' | 'prompt' | 'tokens' | 'scores' | 'pictures';
+  readonly stage:
+    | 'files'
+    | 'copy'
+    | 'convert'
+    | 'preview'
+    | 'manifest'
+    | 'download'
+    | 'compile'
+    | 'queue'
+    | 'image'
+    | 'prompt'
+    | 'tokens'
+    | 'scores'
+    | 'pictures';
   readonly done: number;
   /** 0 while it is not known. */
   readonly total: number;
@@ -75,6 +90,13 @@ export interface RudolphWidget extends HTMLElement {
   task: WidgetTask;
   /** Attribute `model`: the folder with `rudolph.json`, relative to the page. */
   model: string;
+  /**
+   * Files of a model, over `model`: a converted folder, or upstream's checkpoint, which is converted in the visitor's browser. They are taken
+   * at once, so that a drop may be given. What a visitor chose (`ownModel`) is found here, too.
+   */
+  files: ModelFilesInput | null;
+  /** Attribute `own-model`: visitors may give the files of a model, by a picker or by dropping them on the widget. */
+  ownModel: boolean;
   /** Attribute `prompt`: the text in the field (what to draw, the question, the text to go on with). Follows what the visitor types. */
   prompt: string;
   /** Attribute `classes`, separated by commas: what `classify` chooses from. */

@@ -1,11 +1,14 @@
 import { html, LitElement, nothing, type TemplateResult } from 'lit';
-import { type LoadProgress, type Picture, readPicture, type RgbaImage, type Rudolph, RudolphError } from '../index';
+import { type ModelFilesInput, type Picture, readPicture, type RgbaImage, type Rudolph, RudolphError } from '../index';
 import type { RudolphWidget, WidgetOptions, WidgetProgress, WidgetResult, WidgetState, WidgetTask } from './api';
 import { paint, save } from './canvas';
-import { SharedModel } from './sharedModel';
+import { isModel, ownModelPicker } from './ownModel';
+import { SharedModel, takeFiles } from './sharedModel';
 import { isRussian, languageAt, type Problem, type Strings, stringsFor } from './strings';
+import { ofLoad, progressBar } from './progress';
 import { style } from './style';
 import { type AnyEvent, check, linesOf, needsOf, start } from './tasks';
+import { fileName, noticeText } from './text';
 
 /** Implements `RudolphWidget`, which describes it. */
 export class WidgetElement extends LitElement implements RudolphWidget {
@@ -21,6 +24,7 @@ export class WidgetElement extends LitElement implements RudolphWidget {
     picture: { attribute: false },
     options: { attribute: false },
     workerUrl: { type: String, attribute: 'worker-url' },
+    ownModel: { type: Boolean, attribute: 'own-model' },
   };
 
   declare task: WidgetTask;
@@ -33,7 +37,9 @@ export class WidgetElement extends LitElement implements RudolphWidget {
   declare picture: Picture | null;
   declare options: WidgetOptions;
   declare workerUrl: string;
+  declare ownModel: boolean;
 
+  #files: ModelFilesInput | null = null;
   #state: WidgetState = 'idle';
   #shared: SharedModel | null = null;
   #running: AbortController | null = null;
@@ -58,6 +64,17 @@ export class WidgetElement extends LitElement implements RudolphWidget {
     this.classes = [];
     this.count = this.seed = this.picture = null;
     this.options = {};
+    this.ownModel = false;
+  }
+
+  get files(): ModelFilesInput | null {
+    return this.#files;
+  }
+
+  set files(files: ModelFilesInput | null) {
+    if (files) void takeFiles(files);
+    this.#files = files;
+    this.requestUpdate();
   }
 
   get state(): WidgetState {
@@ -135,9 +152,9 @@ export class WidgetElement extends LitElement implements RudolphWidget {
     }
   }
 
-  /** The engine of what `model` says now. */
+  /** The engine of what `files` or `model` say now. */
   #share(): SharedModel {
-    const shared = SharedModel.of(this.model, this.workerUrl);
+    const shared = SharedModel.of(this.#files ? takeFiles(this.#files) : this.model, this.workerUrl);
     if (shared !== this.#shared) this.#shared?.leave(this);
     this.#shared = shared;
     if (this.isConnected) shared.use(this);
@@ -218,6 +235,16 @@ export class WidgetElement extends LitElement implements RudolphWidget {
     this.requestUpdate();
   }
 
+  #overModel(event: DragEvent): void {
+    if (this.ownModel) event.preventDefault();
+  }
+
+  #dropModel(event: DragEvent): void {
+    if (!this.ownModel || !event.dataTransfer) return;
+    event.preventDefault(); // what is no model would be opened in the page's place
+    if (isModel(event.dataTransfer)) this.files = event.dataTransfer;
+  }
+
   #press(event: MouseEvent): void {
     if (event.detail > 1) return; // the second click of a double click would stop what the first one started
     if (this.#running) this.cancel();
@@ -247,7 +274,7 @@ export class WidgetElement extends LitElement implements RudolphWidget {
     const running = this.#running !== null;
     const language = isRussian(languageAt(this)) ? 'ru' : 'en';
     const noGpu = this.#error instanceof RudolphError && this.#error.code === 'no-webgpu';
-    return html`<div class="stack" lang=${language}>
+    return html`<div class="stack" lang=${language} @dragover=${this.#overModel} @drop=${this.#dropModel}>
       <slot name="heading"></slot>
       ${needs.picture === 'none' ? nothing : this.#picker(strings)}
       ${needs.prompt ? this.#field(strings.prompt[task as keyof Strings['prompt']]) : nothing}
@@ -255,7 +282,8 @@ export class WidgetElement extends LitElement implements RudolphWidget {
         ${running ? strings.stop : strings.start[task]}
       </button>
       ${this.#state === 'idle' && !this.#error ? html`<p class="hint" part="hint">${strings.firstTime}</p>` : nothing}
-      ${this.#bar(strings, language)}
+      ${this.ownModel ? ownModelPicker(strings, this.#files !== null, (files) => (this.files = files)) : nothing}
+      ${this.#progress ? progressBar(this.#progress, strings, language) : nothing}
       <p class="unseen" role="status">${this.#spoken(strings)}</p>
       ${this.#notes.map((note) => html`<p class="note" part="note">${note}</p>`)}
       <div role="alert">${this.#error ? this.#errorBlock(strings) : nothing}</div>
@@ -318,6 +346,7 @@ export class WidgetElement extends LitElement implements RudolphWidget {
       };
     const drop = (event: DragEvent): void => {
       over(false)(event);
+      if (this.ownModel && event.dataTransfer && isModel(event.dataTransfer)) return; // #dropModel takes it
       event.preventDefault();
       void this.#take(event.dataTransfer?.files[0]);
     };
@@ -341,30 +370,6 @@ export class WidgetElement extends LitElement implements RudolphWidget {
       />
       ${shown === nothing ? html`<span>${strings.choosePicture}</span>` : shown}
     </label>`;
-  }
-
-  #bar(strings: Strings, language: string): TemplateResult | typeof nothing {
-    if (!this.#progress) return nothing;
-    const { stage, done, total } = this.#progress;
-    const part = total > 0 ? Math.min(1, done / total) : null;
-    const mebibytes = (bytes: number): string =>
-      new Intl.NumberFormat(language, { style: 'unit', unit: 'megabyte', maximumFractionDigits: 1 }).format(
-        bytes / 1e6,
-      );
-    const amount =
-      part === null
-        ? ''
-        : stage === 'download'
-          ? strings.ofBytes(mebibytes(done), mebibytes(total))
-          : new Intl.NumberFormat(language, { style: 'percent' }).format(part);
-    return html`<div part="progress">
-      <p class="stage" aria-hidden="true"><span>${strings.stages[stage]}</span><span>${amount}</span></p>
-      ${
-        part === null
-          ? html`<progress aria-label=${strings.progress}></progress>`
-          : html`<progress aria-label=${strings.progress} max="1" .value=${part}></progress>`
-      }
-    </div>`;
   }
 
   /** For screen readers: stages, not every percent, and what came of it. */
@@ -444,12 +449,6 @@ export class WidgetElement extends LitElement implements RudolphWidget {
   }
 }
 
-function ofLoad({ stage, loadedBytes, totalBytes }: LoadProgress): WidgetProgress {
-  // How long compiling takes nobody knows; the other stages tell bytes.
-  if (stage === 'manifest' || stage === 'compile') return { stage, done: 0, total: 0 };
-  return { stage: 'download', done: loadedBytes, total: totalBytes };
-}
-
 function listOf(attribute: string | null): readonly string[] {
   return (attribute ?? '')
     .split(',')
@@ -460,18 +459,4 @@ function listOf(attribute: string | null): readonly string[] {
 /** Set on the errors that `check` throws. */
 function problemOf(error: unknown): Problem | null {
   return error instanceof RudolphError ? ((error.details['problem'] as Problem | undefined) ?? null) : null;
-}
-
-/** Notices come in English; the usual ones are said in the widget's language. */
-function noticeText(message: string, strings: Strings): string {
-  const cut = /only its first (\d+) of (\d+) tokens/.exec(message);
-  if (cut) return strings.cut(Number(cut[1]), Number(cut[2]));
-  if (/device was lost/.test(message)) return strings.restored;
-  return /was not trained for this task/.test(message) ? strings.untrained : message;
-}
-
-/** Words of the prompt, joined by dashes, fit for every file system. */
-function fileName(prompt: string): string {
-  const words = prompt.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? ['rudolph'];
-  return words.join('-').slice(0, 60);
 }

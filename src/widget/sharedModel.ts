@@ -1,4 +1,4 @@
-import { type LoadProgress, Rudolph, RudolphError } from '../index';
+import { type LoadProgress, type ModelFile, modelFiles, type ModelFilesInput, Rudolph, RudolphError } from '../index';
 
 /** An engine that nobody on the page has any more is kept this long: a widget may only be moved. */
 const GRACE_MILLISECONDS = 2000;
@@ -6,19 +6,40 @@ const GRACE_MILLISECONDS = 2000;
 /** Told of a load's progress, and of parts that a task fetches later. */
 type Watcher = (progress: LoadProgress) => void;
 
+/** Files of a model, taken when they were given. */
+export type TakenFiles = Promise<readonly ModelFile[]>;
+
+const taken = new WeakMap<object, TakenFiles>();
+
+/** Takes files now: a drop is empty later. The same ones are the same model. */
+export function takeFiles(input: ModelFilesInput): TakenFiles {
+  const before = taken.get(input);
+  if (before) return before;
+  const files = modelFiles(input);
+  files.catch(() => undefined); // whoever starts a run is told
+  taken.set(input, files);
+  return files;
+}
+
 /** One engine for all widgets with the same model. */
 export class SharedModel {
   static readonly #all = new Map<string, SharedModel>();
+  static readonly #ofFiles = new WeakMap<TakenFiles, SharedModel>();
 
   /** The page's one for these addresses, which are relative to it. Nothing is loaded yet. */
-  static of(model: string, workerUrl: string): SharedModel {
+  static of(model: string | TakenFiles, workerUrl: string): SharedModel {
+    if (typeof model !== 'string') {
+      const known = this.#ofFiles.get(model) ?? new SharedModel(model, workerUrl);
+      this.#ofFiles.set(model, known);
+      return known;
+    }
     const key = JSON.stringify([model, workerUrl].map((url) => url && resolved(url)));
     let shared = this.#all.get(key);
     if (!shared) this.#all.set(key, (shared = new SharedModel(model, workerUrl)));
     return shared;
   }
 
-  readonly #model: string;
+  #model: string | TakenFiles;
   readonly #workerUrl: string;
   #rudolph: Rudolph | null = null;
   #loading: { readonly promise: Promise<Rudolph>; readonly controller: AbortController } | null = null;
@@ -26,7 +47,7 @@ export class SharedModel {
   readonly #watchers = new Set<Watcher>();
   readonly #users = new Set<object>();
 
-  private constructor(model: string, workerUrl: string) {
+  private constructor(model: string | TakenFiles, workerUrl: string) {
     this.#model = model;
     this.#workerUrl = workerUrl;
   }
@@ -88,16 +109,22 @@ export class SharedModel {
     const onProgress = (progress: LoadProgress): void => {
       for (const watcher of this.#watchers) watcher(progress);
     };
-    const promise = Rudolph.load(this.#model, {
-      onProgress,
-      signal: controller.signal,
-      ...(this.#workerUrl ? { workerUrl: this.#workerUrl } : {}),
-    }).then((rudolph) => {
-      // Stopped in the moment in which it was done: nobody would ever dispose of it.
-      if (this.#loading?.controller !== controller) rudolph.dispose();
-      else this.#rudolph = rudolph;
-      return rudolph;
-    });
+    const promise = Promise.resolve(this.#model)
+      .then((from) =>
+        Rudolph.load(from, {
+          onProgress,
+          signal: controller.signal,
+          ...(this.#workerUrl ? { workerUrl: this.#workerUrl } : {}),
+        }),
+      )
+      .then((rudolph) => {
+        // Files have been stored: another time they are not needed.
+        this.#model = rudolph.info.model.url || this.#model;
+        // Stopped in the moment in which it was done: nobody would ever dispose of it.
+        if (this.#loading?.controller !== controller) rudolph.dispose();
+        else this.#rudolph = rudolph;
+        return rudolph;
+      });
     promise.catch(() => undefined);
     return { promise, controller };
   }

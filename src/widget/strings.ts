@@ -12,6 +12,11 @@ export interface Strings {
   readonly picture: string;
   readonly choosePicture: string;
   readonly otherPicture: string;
+  readonly ownModel: string;
+  readonly ownModelGiven: string;
+  readonly ownModelHint: string;
+  readonly chooseFiles: string;
+  readonly chooseFolder: string;
   readonly save: string;
   readonly drawn: (prompt: string, number: number, count: number) => string;
   readonly firstTime: string;
@@ -45,6 +50,12 @@ const RU: Strings = {
   picture: 'Картинка',
   choosePicture: 'Выберите картинку или перетащите её сюда',
   otherPicture: 'Выбрать другую картинку',
+  ownModel: 'Своя модель',
+  ownModelGiven: 'Своя модель выбрана',
+  ownModelHint:
+    'Папка от конвертера или все файлы сразу: pytorch_model.bin, VQGAN, bpe.model. Преобразуются здесь, никуда не отправляются.',
+  chooseFiles: 'Файлы',
+  chooseFolder: 'Папка',
   save: 'Сохранить PNG',
   drawn: (prompt, number, count) => (count > 1 ? `${prompt}, картинка ${number} из ${count}` : prompt),
   firstTime: 'При первом запуске модель загрузится в браузер.',
@@ -53,6 +64,10 @@ const RU: Strings = {
   untrained: 'Эта модель такому не училась: получится случайное.',
   restored: 'Видеокарта на миг отключилась; работа продолжается с того же места.',
   stages: {
+    files: 'Смотрю на файлы',
+    copy: 'Сохраняю модель',
+    convert: 'Преобразую модель',
+    preview: 'Готовлю предпросмотр',
     manifest: 'Открываю модель',
     download: 'Загружаю модель',
     compile: 'Готовлю видеокарту',
@@ -106,6 +121,12 @@ const EN: Strings = {
   picture: 'Picture',
   choosePicture: 'Choose a picture or drop one here',
   otherPicture: 'Choose another picture',
+  ownModel: 'A model of your own',
+  ownModelGiven: 'A model of your own is chosen',
+  ownModelHint:
+    'The converter’s folder, or all files at once: pytorch_model.bin, VQGAN, bpe.model. They are converted here and sent nowhere.',
+  chooseFiles: 'Files',
+  chooseFolder: 'Folder',
   save: 'Save as PNG',
   drawn: (prompt, number, count) => (count > 1 ? `${prompt}, picture ${number} of ${count}` : prompt),
   firstTime: 'The first start downloads the model into your browser.',
@@ -114,6 +135,10 @@ const EN: Strings = {
   untrained: 'This model was not trained for that: what comes is random.',
   restored: 'The graphics card was gone for a moment; the work goes on where it was.',
   stages: {
+    files: 'Looking at the files',
+    copy: 'Storing the model',
+    convert: 'Converting the model',
+    preview: 'Preparing previews',
     manifest: 'Opening the model',
     download: 'Downloading the model',
     compile: 'Preparing the graphics card',

@@ -139,6 +139,33 @@ export const style = css`
     padding: 1rem;
   }
 
+  .own .files {
+    display: flex;
+    gap: 0.5rem;
+    margin-top: 0.5rem;
+  }
+
+  .own summary {
+    font-size: 0.9em;
+    color: var(--ink-soft);
+    cursor: pointer;
+  }
+
+  .file {
+    position: relative;
+    margin: 0;
+    padding: 0.3rem 0.6rem;
+    border: 1px solid var(--line);
+    border-radius: calc(var(--radius) * 0.6);
+    color: inherit;
+    cursor: pointer;
+  }
+
+  .file:focus-within {
+    outline: 2px solid var(--ink);
+    outline-offset: 2px;
+  }
+
   .unseen {
     position: absolute;
     width: 1px;

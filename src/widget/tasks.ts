@@ -49,9 +49,10 @@ export function isTask(task: string): task is WidgetTask {
 
 /** @throws RudolphError `bad-input`, with what is missing as `details.problem`. */
 export function check(widget: RudolphWidget): void {
-  const { task, model, prompt, picture, src, classes } = widget;
+  const { task, model, files, prompt, picture, src, classes } = widget;
   if (!isTask(task)) refuse('bad-task', `task="${String(task)}" is none of ${Object.keys(NEEDS).join(', ')}`);
-  if (!model) refuse('no-model', 'the widget names no model: give it the folder of one, model="models/embedded/"');
+  if (!model && !files)
+    refuse('no-model', 'the widget names no model: give it the folder of one, model="models/embedded/"');
   const needs = NEEDS[task];
   if (needs.prompt && prompt.trim() === '') refuse('no-prompt', 'the prompt is empty');
   if (needs.picture === 'required' && !picture && !src) refuse('no-picture', 'no picture was chosen');

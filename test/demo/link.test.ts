@@ -25,7 +25,7 @@ it('puts a mask into a few characters, and refuses what is none', () => {
 it('keeps as much history as fits, always the newest entry', () => {
   const entry = (bytes: number, file = 0): HistoryEntry => {
     const blob = (size: number): Blob => ({ size }) as Blob;
-    const pictures = [{ png: blob(bytes), file: file ? blob(file) : null, codes: null, name: '', described: false }];
+    const pictures = [{ png: blob(bytes), file: file ? blob(file) : null, tokens: null, name: '', described: false }];
     return { id: '', at: 0, task: 'draw', title: '', fields: {}, pictures, result: null };
   };
   expect(fitting([])).toBe(0);

@@ -35,6 +35,12 @@ async function draw(prompt: string, seed?: string): Promise<void> {
   await page.click('#draw-button');
 }
 
+/** A file's pixels are read, for which the encoder is needed. */
+async function describe(): Promise<void> {
+  await giveFiles(page, 'drop', 'image0.png');
+  await page.locator('#caption-output .text-list li').first().waitFor(LONG);
+}
+
 /** The page's service worker has everything that it keeps. */
 async function kept(): Promise<void> {
   await expect
@@ -80,8 +86,9 @@ it('can be installed: a manifest with icons of the right sizes, one to be cut to
   expect(installabilityErrors.map(({ errorId }) => errorId).filter((id) => id !== 'in-incognito')).toEqual([]);
 });
 
-it('opens and draws without a network after one visit, without a single request; shards are kept once', async () => {
+it('opens, draws and describes without a network after one visit, without a single request; shards are kept once', async () => {
   await openReady();
+  await describe();
   await kept();
   const cached = await page.evaluate(async () => {
     const requests = await Promise.all((await caches.keys()).map(async (name) => (await caches.open(name)).keys()));
@@ -97,8 +104,10 @@ it('opens and draws without a network after one visit, without a single request;
   });
   await page.reload();
   await ready();
+  await page.click('#tab-draw');
   await draw('красный круг', '7');
   await drawn();
+  await describe();
   expect(await page.evaluate(() => [...document.fonts].map(({ status }) => status))).toEqual(['loaded', 'loaded']);
   expect(answers).toEqual([]);
   tiny.forgive(/Failed to load resource/); // the browser's own line about the manifest, which is asked for in vain
@@ -125,7 +134,7 @@ const comes = (renewed: Locator) => renewed.waitFor({ timeout: 330_000, state: '
 
 it('offers a new version, and lets a drawing end before it takes over', { timeout: 600_000 }, async () => {
   const renewed = await openRenewed();
-  await page.locator('#draw-count label', { hasText: '8' }).click();
+  await page.locator('#draw-count label', { hasText: '4' }).click();
   await draw('красный круг', '7');
   await page.locator('.run[data-state=running]').waitFor();
   await page.getByRole('button', { name: 'Обновить' }).click();
@@ -227,8 +236,7 @@ it('keeps drawings and answers, shows them again after a reload, and deletes the
   await draw('красный круг', '7');
   await drawn();
   const first = await firstPicture();
-  await giveFiles(page, 'drop', 'image0.png');
-  await page.locator('#caption-output .text-list li').first().waitFor(LONG);
+  await describe();
   const captions = await page.locator('#caption-output .text').allTextContents();
   await expect.poll(() => page.locator('.history-count').textContent(), SOON).toBe('2');
 

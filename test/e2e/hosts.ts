@@ -1,8 +1,6 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { tmpdir } from 'node:os';
 import { extname, join, normalize } from 'node:path';
-import { build } from 'vite';
 
 const TYPES: Record<string, string> = {
   '.html': 'text/html; charset=utf-8',
@@ -10,17 +8,6 @@ const TYPES: Record<string, string> = {
   '.css': 'text/css',
   '.json': 'application/json',
 };
-
-/** Builds the library as `npm run build:lib` does. Remove the folder after use. */
-export async function buildLibrary(): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), 'rudolph-lib-'));
-  // Vitest says 'test', which Vite takes for a development build.
-  const environment = process.env['NODE_ENV'];
-  process.env['NODE_ENV'] = 'production';
-  await build({ configFile: 'vite.lib.config.ts', logLevel: 'error', build: { outDir: folder, emptyOutDir: true } });
-  if (environment !== undefined) process.env['NODE_ENV'] = environment;
-  return folder;
-}
 
 /** A host of its own origin. */
 export interface Host {
@@ -67,10 +54,6 @@ export async function startHost(): Promise<Host> {
     },
   };
   return host;
-}
-
-export function removeFolder(folder: string): void {
-  rmSync(folder, { recursive: true, force: true });
 }
 
 function fromFolder(folders: ReadonlyMap<string, string>, path: string): Uint8Array | undefined {

@@ -1,8 +1,7 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { tmpdir } from 'node:os';
 import { extname, join, normalize } from 'node:path';
-import { build } from 'vite';
+import { inject } from 'vitest';
 
 /** What the page must get along with: nothing from anywhere else, no inline code, no eval, not even fonts. */
 const POLICY =
@@ -41,14 +40,9 @@ export interface Site {
   close(): Promise<void>;
 }
 
-/** Builds the page as `npm run build:site` does, and serves it. */
+/** Serves the built page. */
 export async function serveSite(): Promise<Site> {
-  const folder = mkdtempSync(join(tmpdir(), 'rudolph-site-'));
-  // Vitest says 'test', which Vite takes for a development build.
-  const environment = process.env['NODE_ENV'];
-  process.env['NODE_ENV'] = 'production';
-  await build({ configFile: 'vite.config.ts', logLevel: 'warn', build: { outDir: folder, emptyOutDir: true } });
-  if (environment !== undefined) process.env['NODE_ENV'] = environment;
+  const folder = inject('site');
   const models = new Map<string, ReadonlyMap<string, Uint8Array>>();
   let requests: string[] = [];
   let fault: Fault | null = null;
@@ -56,6 +50,8 @@ export async function serveSite(): Promise<Site> {
   const page = readFileSync(join(folder, 'index.html'), 'utf8');
   const worker = readFileSync(join(folder, 'sw.js'), 'utf8');
   let renewals = 0;
+  /** Files of a new version, by path. */
+  const renewed = new Map<string, string>();
   const held = new Map<string, Promise<void>>();
 
   const server = createServer(async (request, response) => {
@@ -77,14 +73,15 @@ export async function serveSite(): Promise<Site> {
     }
     await held.get(path);
     try {
-      const file = join(folder, normalize(path === '/' ? '/index.html' : path));
+      const name = path === '/' ? '/index.html' : path;
+      const file = join(folder, normalize(name));
       if (!statSync(file).isFile()) throw new Error('no file');
       response
         .writeHead(200, {
           'content-type': TYPES[extname(file)] ?? 'application/octet-stream',
           'content-security-policy': POLICY,
         })
-        .end(readFileSync(file));
+        .end(renewed.get(name) ?? readFileSync(file));
     } catch {
       response.writeHead(404, { 'content-type': 'text/plain' }).end('not found');
     }
@@ -97,12 +94,11 @@ export async function serveSite(): Promise<Site> {
     setModel: (name, files) => void models.set(name, files),
     renew: () => {
       renewals++;
-      const renewed = worker.replace(/(url:"index.html",revision:")\w+/, `$1renewed${renewals}`);
-      if (renewed === worker) throw new Error('the service worker does not list index.html as expected');
+      const script = worker.replace(/(url:"index.html",revision:")\w+/, `$1renewed${renewals}`);
+      if (script === worker) throw new Error('the service worker does not list index.html as expected');
       const mark = `meta[name=renewed][content="${renewals}"]`;
       const head = `<head><meta name="renewed" content="${renewals}" />`;
-      writeFileSync(join(folder, 'index.html'), page.replace('<head>', head));
-      writeFileSync(join(folder, 'sw.js'), renewed);
+      renewed.set('/index.html', page.replace('<head>', head)).set('/sw.js', script);
       return mark;
     },
     fail: (what, file) => {
@@ -125,7 +121,6 @@ export async function serveSite(): Promise<Site> {
     close: async () => {
       server.closeAllConnections();
       await new Promise<void>((resolve) => server.close(() => resolve()));
-      rmSync(folder, { recursive: true, force: true });
     },
   };
 }

@@ -227,7 +227,7 @@ describe('redrawing a part', () => {
   });
 
   it('forgets the words of an example when a file takes its place', async () => {
-    await openReady('inpaint');
+    await page.goto(`${site.address('tiny')}#inpaint`);
     await expect.poll(() => page.inputValue('#inpaint-prompt')).toBe('кот слева от ёлки на голубом фоне');
     await page.setInputFiles('#inpaint-file', `${FOLDER}/image1.png`);
     await expect.poll(() => page.inputValue('#inpaint-prompt')).toBe('');
@@ -282,7 +282,7 @@ it('answers questions about a picture, a text and sums, and says that it was not
 });
 
 it('asks about a picture that is dropped while questions are about a text', async () => {
-  await openReady('answer');
+  await page.goto(`${site.address('tiny')}#answer`);
   await page.locator('#answer-kind label', { hasText: 'о тексте' }).click();
   await page.fill('#answer-question', 'что это?');
   await giveFiles(page, 'drop', 'image1.png');
@@ -341,7 +341,7 @@ it('makes a class of each line that is pasted', async () => {
 });
 
 it('takes all pictures that are dropped at once into a comparison', async () => {
-  await openReady('rank');
+  await page.goto(`${site.address('tiny')}#rank`);
   await page.locator('#rank-mode label', { hasText: 'картинки' }).click();
   await expect.poll(() => page.locator('#panel-rank .tile').count()).toBe(6);
   await giveFiles(page, 'drop', 'image0.png', 'config.json', 'image1.png');

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, it } from 'vitest';
 import type { RudolphWidget, WidgetResult } from '../../src/widget/api';
 import { convertTiny, FOLDER } from '../convert/tiny';
 import { launchBrowser } from '../support/browser';
-import { buildLibrary, type Host, removeFolder, startHost } from './hosts';
+import { type Host, startHost } from './hosts';
 
 /*
  * <rudolph-widget> as it is published, on plain pages in a real browser, with the tiny reference model.
@@ -17,7 +17,6 @@ const DRAW = '<rudolph-widget model="models/tiny/" prompt="красный кру
 const CAPTION = '<rudolph-widget model="models/tiny/" task="caption" count="2"></rudolph-widget>';
 
 let browser: Browser;
-let library: string;
 /** Serves the page and the model. */
 let home: Host;
 /** Serves the library to other sites. */
@@ -30,22 +29,20 @@ let messages: string[];
 let workers: string[];
 
 beforeAll(async () => {
-  const [started, built, own, other, { files }] = await Promise.all([
+  const [started, own, other, { files }] = await Promise.all([
     launchBrowser(),
-    buildLibrary(),
     startHost(),
     startHost(),
     convertTiny(),
   ]);
-  [browser, library, home, elsewhere] = [started, built, own, other];
+  [browser, home, elsewhere] = [started, own, other];
   for (const [name, bytes] of files) home.files.set(`/models/tiny/${name}`, bytes);
-  home.folders.set('/lib/', library);
-  elsewhere.folders.set('/lib/', library);
+  home.folders.set('/lib/', inject('library'));
+  elsewhere.folders.set('/lib/', inject('library'));
 });
 afterAll(async () => {
   await browser?.close();
   await Promise.all([home?.close(), elsewhere?.close()]);
-  if (library) removeFolder(library);
 });
 
 beforeEach(async () => {
@@ -165,6 +162,39 @@ it('shares one engine and one download among widgets; who stops waiting does not
   await page.evaluate(() => document.querySelector('main')!.replaceChildren());
   await closed;
   expect(messages).toEqual([]);
+});
+
+it('opens a model of the visitor’s own, dropped on it and converted; another widget shares it', async () => {
+  const tag = '<rudolph-widget own-model prompt="красный круг" seed="7"></rudolph-widget>';
+  await open(tag + tag);
+  const checkpoint = ['pytorch_model.bin', 'vqgan.ckpt', 'bpe.model', 'config.json'].map((name) => ({
+    name,
+    bytes: [...readFileSync(`${FOLDER}/${name}`)],
+  }));
+  await page.evaluate((files) => {
+    const first = document.querySelector('rudolph-widget') as RudolphWidget;
+    const told: string[] = [];
+    first.addEventListener('progress', ({ detail }) => told.at(-1) !== detail.stage && told.push(detail.stage));
+    const dataTransfer = new DataTransfer();
+    for (const { name, bytes } of files) dataTransfer.items.add(new File([Uint8Array.from(bytes)], name));
+    const drop = new DragEvent('drop', { dataTransfer, bubbles: true, cancelable: true, composed: true });
+    first.shadowRoot!.querySelector('button')!.dispatchEvent(drop);
+    Object.assign(globalThis, { told });
+  }, checkpoint);
+  await expect.poll(() => widget().locator('summary').textContent()).toBe('Своя модель выбрана');
+  expect(await complaintsOfAxe()).toEqual([]);
+  await button().click();
+  await state(0, 'done');
+  const told = await page.evaluate(() => (globalThis as unknown as { told: string[] }).told);
+  expect(told).toEqual(expect.arrayContaining(['files', 'convert', 'download', 'compile', 'tokens']));
+  await page.evaluate(() => {
+    const [first, second] = document.querySelectorAll('rudolph-widget');
+    (second as RudolphWidget).files = (first as RudolphWidget).files;
+  });
+  await button(1).click();
+  await state(1, 'done');
+  expect(workers).toHaveLength(1);
+  expect(home.takeRequests().filter((path) => path.startsWith('/models/'))).toEqual([]);
 });
 
 it('runs from another origin than the page, through a blob', async () => {

@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { convertTiny } from '../convert/tiny';
-import { type Host, removeFolder, startHost } from '../e2e/hosts';
+import { type Host, startHost } from '../e2e/hosts';
 import { launchBrowser } from '../support/browser';
 
 /*
@@ -31,7 +31,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await browser?.close();
-  if (folder) removeFolder(folder);
+  if (folder) rmSync(folder, { recursive: true, force: true });
 });
 
 /** Runs npm; what it says is shown if it fails. */

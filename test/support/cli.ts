@@ -26,12 +26,13 @@ export interface CliResult {
 /** Runs `rudolph-web ARGS…` as a process of its own and collects what it prints. */
 export async function runCli(
   args: readonly string[],
-  { env = {}, signalAfterMs }: { env?: Record<string, string>; signalAfterMs?: number } = {},
+  { env = {}, cwd, signalAfterMs }: { env?: Record<string, string>; cwd?: string; signalAfterMs?: number } = {},
 ): Promise<CliResult> {
   const main = await buildCli();
   return new Promise((done, fail) => {
     const child = spawn(process.execPath, [main, ...args], {
       env: { ...process.env, ...env },
+      cwd,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let stdout = '';

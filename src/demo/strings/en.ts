@@ -14,6 +14,11 @@ export const EN: Strings = {
   fetchingPart: (done, total, fromCache) =>
     `Fetching another part: ${done} of ${total}, ${fromCache ? 'from this browser’s storage' : 'from the network'}`,
   roomLeft: (free) => `; free in this browser: ${free}`,
+  preparing: {
+    copy: (done, total) => `Storing the model: ${done} of ${total}`,
+    convert: (done, total) => `Converting the model: ${done} of ${total}`,
+    preview: () => 'Preparing live previews…',
+  },
   compiling: 'Preparing the graphics card…',
   ready: (adapter) => `Ready: ${adapter}`,
   unnamedAdapter: 'a graphics card without a name',
@@ -223,6 +228,34 @@ export const EN: Strings = {
   modelUrl: 'Open a model by its address',
   modelUrlHint: 'the folder that the converter wrote, or its rudolph.json',
   modelUrlOpen: 'Open',
+  modelFromFolder: 'from a folder',
+  modelFromCheckpoint: 'converted in this browser',
+  ownTitle: 'Open a model of your own from files',
+  ownHint:
+    'A folder that the converter wrote, or the authors’ files: pytorch_model.bin, VQGAN and bpe.model. You may also drop them on the page. They are converted here and sent nowhere.',
+  ownFiles: 'Choose files',
+  ownFolder: 'Choose a folder',
+  ownLooking: 'Looking what these files are',
+  ownName: 'Name of the model',
+  ownConvert: 'Convert and open',
+  ownOpen: 'Open',
+  ownForget: 'Forget these files',
+  ownFolderFound: (name: string, shards: number) => `The model “${name}”, ${shards} parts.`,
+  ownMissing: (what: string) => `Missing: ${what}. Add it.`,
+  ownUnused: (count: number) => `Files that are not needed: ${count}`,
+  ownSpace: (needed: string, free: string | null) =>
+    `It takes ${needed} of the browser’s storage${free === null ? '' : `; ${free} are free`}.`,
+  roles: {
+    manifest: 'description of the model',
+    shard: 'part of the model',
+    rudolph: 'transformer (pytorch_model.bin)',
+    vqgan: 'image tokenizer (VQGAN)',
+    vqganDwt: 'image tokenizer of double side (VQGAN DWT)',
+    tokenizer: 'text tokenizer (bpe.model)',
+    config: 'sizes',
+    specialTokens: 'special tokens',
+    metadata: 'name and description',
+  },
   badModelUrl: 'This takes an address on the web: https://…',
   space: (used, free) => `The page takes ${used} of this browser’s storage, ${free} are free.`,
 
@@ -233,6 +266,8 @@ export const EN: Strings = {
   updateNow: 'Update',
   updateLater: 'Later',
 
+  photograph:
+    'This looks like a photograph. The model of this page has only seen scenes of emoji: what it says or draws will be random.',
   untrained: {
     draw: 'This model was not trained to draw: the picture will be random.',
     caption: 'This model was not trained to describe pictures: the description will be random.',

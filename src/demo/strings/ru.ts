@@ -12,6 +12,11 @@ export const RU = {
   fetchingPart: (done: string, total: string, fromCache: boolean) =>
     `Догружаю нужную часть: ${done} из ${total}, ${fromCache ? 'из памяти браузера' : 'из сети'}`,
   roomLeft: (free: string) => `; свободно в браузере: ${free}`,
+  preparing: {
+    copy: (done: string, total: string) => `Сохраняю модель: ${done} из ${total}`,
+    convert: (done: string, total: string) => `Преобразую модель: ${done} из ${total}`,
+    preview: () => 'Готовлю предварительный просмотр…',
+  },
   compiling: 'Готовлю вычисления на видеокарте…',
   ready: (adapter: string) => `Готово: ${adapter}`,
   unnamedAdapter: 'видеокарта без названия',
@@ -222,6 +227,34 @@ export const RU = {
   modelUrl: 'Открыть модель по адресу',
   modelUrlHint: 'папка, которую записал конвертер, или её rudolph.json',
   modelUrlOpen: 'Открыть',
+  modelFromFolder: 'из папки',
+  modelFromCheckpoint: 'преобразована в этом браузере',
+  ownTitle: 'Открыть свою модель из файлов',
+  ownHint:
+    'Папка, которую записал конвертер, или файлы авторов: pytorch_model.bin, VQGAN и bpe.model. Их можно и бросить на страницу. Они преобразуются здесь и никуда не отправляются.',
+  ownFiles: 'Выбрать файлы',
+  ownFolder: 'Выбрать папку',
+  ownLooking: 'Смотрю, что это за файлы',
+  ownName: 'Название модели',
+  ownConvert: 'Преобразовать и открыть',
+  ownOpen: 'Открыть',
+  ownForget: 'Убрать файлы',
+  ownFolderFound: (name: string, shards: number) => `Модель «${name}», частей: ${shards}.`,
+  ownMissing: (what: string) => `Не хватает: ${what}. Добавьте.`,
+  ownUnused: (count: number) => `Не понадобится файлов: ${count}`,
+  ownSpace: (needed: string, free: string | null) =>
+    `Займёт ${needed} памяти браузера${free === null ? '' : `, свободно ${free}`}.`,
+  roles: {
+    manifest: 'описание модели',
+    shard: 'часть модели',
+    rudolph: 'трансформер (pytorch_model.bin)',
+    vqgan: 'токенизатор картинок (VQGAN)',
+    vqganDwt: 'токенизатор картинок с удвоением (VQGAN DWT)',
+    tokenizer: 'токенизатор текста (bpe.model)',
+    config: 'размеры',
+    specialTokens: 'особые токены',
+    metadata: 'название и описание',
+  },
   badModelUrl: 'Нужен адрес в сети: https://…',
   space: (used: string, free: string) => `Страница занимает ${used} памяти браузера, свободно ${free}.`,
 
@@ -232,6 +265,8 @@ export const RU = {
   updateNow: 'Обновить',
   updateLater: 'Потом',
 
+  photograph:
+    'Похоже на фотографию. Модель этой страницы видела только сцены из эмодзи: что она скажет или нарисует, будет случайным.',
   untrained: {
     draw: 'Эта модель не училась рисовать: получится случайная картинка.',
     caption: 'Эта модель не училась описывать картинки: описание будет случайным.',

@@ -71,7 +71,8 @@ export function startAnswer(page: Page): {
     if (visual && !current) throw new LocalError((strings) => strings.noPicture);
     const options = { ...sampling.read(), count: count.value, kind: kind.value };
     return {
-      start: (rudolph, signal) => rudolph.answer(text, visual ? current!.source : null, { ...options, signal }),
+      start: (rudolph, signal) =>
+        rudolph.answer(text, visual ? pictures.sourceOf(current!) : null, { ...options, signal }),
       show: showAnswers,
       tell: ({ texts }) => t().announceText(texts[0] ?? ''),
     };

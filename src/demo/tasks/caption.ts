@@ -50,7 +50,7 @@ export function startCaption(page: Page): {
       ...(instruction.input.value.trim() === '' ? {} : { instruction: instruction.input.value }),
     };
     return {
-      start: (rudolph, signal) => rudolph.caption(current.source, { ...options, signal }),
+      start: (rudolph, signal) => rudolph.caption(pictures.sourceOf(current), { ...options, signal }),
       show: (result) => showCaptions(page, result),
       tell: ({ texts }) => t().announceText(texts[0] ?? ''),
     };

@@ -40,7 +40,7 @@ export function startClassify(page: Page): void {
       ...(left === '' ? {} : { leftTemplate: left }),
     };
     return {
-      start: (rudolph, signal) => rudolph.classify(current.source, classes, { ...options, signal }),
+      start: (rudolph, signal) => rudolph.classify(pictures.sourceOf(current), classes, { ...options, signal }),
       show: (result) => showClasses(classes, result),
       tell: (result) => t().announceText(result.class),
     };

@@ -7,6 +7,7 @@ import { say, t } from '../language';
 import { TokenMask } from '../mask';
 import type { Page } from '../page';
 import { createNote, fillPanel } from '../panel';
+import { createPhotoNote } from '../photograph';
 import { type PagePicture, tokenSide } from '../pictures';
 import { createErrors, createShelf, fileInput } from '../slot';
 
@@ -26,7 +27,7 @@ export function startInpaint(page: Page): { readonly redraw: (picture: PagePictu
       return (rudolph, signal) => {
         // It may have been painted before the model was there to say how many tokens a picture has.
         const mask = painted.resized(rudolph.info.model.config.imageSide).values;
-        return rudolph.inpaint(current.source, prompt, { ...options, mask, signal });
+        return rudolph.inpaint(pictures.sourceOf(current), prompt, { ...options, mask, signal });
       };
     },
   );
@@ -64,6 +65,7 @@ export function startInpaint(page: Page): { readonly redraw: (picture: PagePictu
     { className: 'slot' },
     easel.root,
     createErrors(page),
+    createPhotoNote(page),
     say(element('p', { className: 'chips-label' }), () => t().shelf),
     element('div', { className: 'chips' }, file),
     createShelf(page).root,

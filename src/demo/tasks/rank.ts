@@ -97,7 +97,7 @@ function rankTexts(page: Page): {
       throw new LocalError((strings) => strings.noTexts);
     }
     return {
-      start: (rudolph, signal) => rudolph.rankTexts(current.source, texts, { signal }),
+      start: (rudolph, signal) => rudolph.rankTexts(pictures.sourceOf(current), texts, { signal }),
       show: (result) =>
         textList(
           result.order.map((k) => ({
@@ -216,7 +216,7 @@ function rankImages(page: Page): {
       start: (rudolph, signal) =>
         rudolph.rankImages(
           words,
-          ranked.map(({ source }) => source),
+          ranked.map((picture) => pictures.sourceOf(picture)),
           { signal },
         ),
       show: (result) => [

@@ -20,7 +20,7 @@ export function startRead(page: Page): void {
     if (!current) throw new LocalError((strings) => strings.noPicture);
     const options = { ...sampling.read(), count: count.value };
     return {
-      start: (rudolph, signal) => rudolph.readText(current.source, { ...options, signal }),
+      start: (rudolph, signal) => rudolph.readText(pictures.sourceOf(current), { ...options, signal }),
       show: showAnswers,
       tell: ({ texts }) => t().announceText(texts[0] ?? ''),
     };
