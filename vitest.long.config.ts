@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   worker: { format: 'es' },
   test: {
+    globalSetup: 'test/e2e/builds.ts',
     environment: 'node',
     pool: 'forks',
     fileParallelism: false,

@@ -1,9 +1,9 @@
 import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, inject } from 'vitest';
 import type * as Library from '../../src/index';
 import { convertTiny } from '../convert/tiny';
 import { launchBrowser } from '../support/browser';
-import { buildLibrary, type Host, removeFolder, startHost } from './hosts';
+import { type Host, startHost } from './hosts';
 
 /** What scripts of the tests find on the page. */
 export interface LibraryWindow {
@@ -47,19 +47,12 @@ export interface LibraryPage {
 /** Registers hooks: a plain page with the built library and the tiny reference model, a fresh one for every test. */
 export function useLibraryPage(): LibraryPage {
   const current = {} as LibraryPage;
-  let library: string;
 
   beforeAll(async () => {
-    const [browser, built, host, { files }] = await Promise.all([
-      launchBrowser(),
-      buildLibrary(),
-      startHost(),
-      convertTiny(),
-    ]);
+    const [browser, host, { files }] = await Promise.all([launchBrowser(), startHost(), convertTiny()]);
     Object.assign(current, { browser, host });
-    library = built;
     for (const [name, bytes] of files) host.files.set(`/models/tiny/${name}`, bytes);
-    host.folders.set('/lib/', library);
+    host.folders.set('/lib/', inject('library'));
     host.files.set('/', PAGE);
     host.files.set('/harmed/hook.js', HOOK);
     // Static imports: a message that comes before the worker listens would be lost.
@@ -68,7 +61,6 @@ export function useLibraryPage(): LibraryPage {
   afterAll(async () => {
     await current.browser?.close();
     await current.host?.close();
-    if (library) removeFolder(library);
   });
   beforeEach(async () => {
     current.context = await current.browser.newContext();
