@@ -1,5 +1,6 @@
 import { defineConfig } from 'vite';
 import { VitePWA } from 'vite-plugin-pwa';
+import { leanShaders } from './vite.wgsl.ts';
 
 /** The page: `npm start` serves it while developing, `npm run build` writes it to dist/site for any static host. */
 export default defineConfig({
@@ -7,7 +8,7 @@ export default defineConfig({
   plugins: [installable()],
   server: { port: 5173, strictPort: true },
   preview: { port: 4173, strictPort: true },
-  worker: { format: 'es' },
+  worker: { format: 'es', plugins: () => [leanShaders()] },
   // Found only inside the worker, these would make the dev server reload the page on the first visit.
   optimizeDeps: { include: ['comlink', 'idb-keyval'] },
   build: {

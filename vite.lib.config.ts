@@ -1,4 +1,5 @@
 import { defineConfig } from 'vite';
+import { leanShaders } from './vite.wgsl.ts';
 
 /**
  * What is published, as ES modules that any host can serve as they are: index.js, widget.js, what both share, what only
@@ -7,7 +8,11 @@ import { defineConfig } from 'vite';
 export default defineConfig({
   publicDir: false,
   base: './', // the worker is found beside the module that starts it, wherever that is served from
-  worker: { format: 'es', rolldownOptions: { output: { entryFileNames: 'worker.js' } } },
+  worker: {
+    format: 'es',
+    plugins: () => [leanShaders()],
+    rolldownOptions: { output: { entryFileNames: 'worker.js' } },
+  },
   build: {
     outDir: 'dist/lib',
     target: 'es2022',
