@@ -55,27 +55,26 @@ function connect(name: string, storeName: string, withinMs: number, onGone: () =
       late = true;
       reject(new DOMException(`the database ${name} did not open within ${withinMs / 1000} s`, 'TimeoutError'));
     }, withinMs);
-    request.onupgradeneeded = () => request.result.createObjectStore(storeName);
+    request.addEventListener('upgradeneeded', () => request.result.createObjectStore(storeName));
     request.addEventListener('error', () => {
       clearTimeout(timer);
       reject(request.error ?? new DOMException(`the database ${name} did not open`, 'UnknownError'));
     });
-    request.onsuccess = () => {
+    request.addEventListener('success', () => {
       clearTimeout(timer);
       const database = request.result;
       const closed = new AbortController();
-      // oxlint-disable-next-line unicorn/prefer-add-event-listener -- fake-indexeddb never closes one: its tests call this
-      database.onclose = () => {
+      database.addEventListener('close', () => {
         onGone();
         closed.abort(new DOMException(`the browser closed the database ${name}`, 'UnknownError'));
-      };
-      database.onversionchange = () => {
+      });
+      database.addEventListener('versionchange', () => {
         onGone();
         database.close(); // once what is under way has ended
-      };
+      });
       if (late) database.close();
       else resolve({ database, gone: closed.signal });
-    };
+    });
   });
 }
 
@@ -100,9 +99,9 @@ function inTime<T>(work: Promise<T>, withinMs: number, name: string, gone: Abort
  */
 export function committed(transaction: IDBTransaction): Promise<void> {
   return new Promise((resolve, reject) => {
-    transaction.oncomplete = () => resolve();
-    transaction.addEventListener('abort', () =>
-      reject(transaction.error ?? new DOMException('the browser ended the transaction', 'UnknownError')),
-    );
+    const fail = (): void =>
+      reject(transaction.error ?? new DOMException('the browser ended the transaction', 'UnknownError'));
+    transaction.addEventListener('complete', () => resolve());
+    transaction.addEventListener('abort', fail);
   });
 }

@@ -13,7 +13,6 @@ const KINDS = ['worker ended', 'page crashed', 'two pages', 'no room', 'site dat
 let stage: BrowserStage;
 beforeAll(async () => {
   const kinds = BROWSER_KINDS.filter(({ name }) => KINDS.some((kind) => name.includes(kind)));
-  if (kinds.length !== KINDS.length) throw new Error(`${kinds.length} kinds of round are called ${KINDS.join(', ')}`);
   stage = await BrowserStage.start(kinds, new Random(SEED));
 });
 afterAll(() => stage?.stop());
@@ -22,5 +21,5 @@ it('a model outlasts what ends its download, fills its storage or empties it', a
   const problems: string[] = [];
   const figures = await runSuite(stage, { seed: SEED, share: 0.01, onProblem: (text) => problems.push(text) });
   expect(problems).toEqual([]);
-  expect(figures.map(({ rounds }) => rounds)).toEqual(figures.map(() => 1));
+  expect(figures.map(({ rounds }) => rounds)).toEqual(KINDS.map(() => 1));
 });

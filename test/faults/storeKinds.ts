@@ -91,9 +91,11 @@ async function evict(world: StoreWorld): Promise<void> {
   const databaseGone = (name: string): Promise<void> =>
     new Promise((resolve, reject) => {
       const request = indexedDB.deleteDatabase(name);
-      request.onsuccess = () => resolve();
+      request.addEventListener('success', () => resolve());
       request.addEventListener('error', () => reject(request.error!));
-      request.onblocked = () => world.report('broken', `a connection keeps ${name} from being deleted`);
+      request.addEventListener('blocked', () =>
+        world.report('broken', `a connection keeps ${name} from being deleted`),
+      );
     });
   const what = random.pick(['shards', 'all shards', 'manifests', 'everything']);
   if (what === 'shards') {

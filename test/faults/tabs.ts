@@ -234,7 +234,7 @@ export class Locks {
         name,
         waiting.filter((other) => other.tab !== tab),
       );
-    for (const [name, holder] of this.#held) if (holder === tab) this.#pass(name);
+    for (const name of this.held) if (this.#held.get(name) === tab) this.#pass(name);
   }
 
   #turn(name: string, tab: Tab, signal: AbortSignal | undefined): Promise<void> {

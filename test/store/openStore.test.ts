@@ -1,10 +1,22 @@
-import { IDBFactory } from 'fake-indexeddb';
+import { forceCloseDatabase, IDBFactory } from 'fake-indexeddb';
 import { get, set } from 'idb-keyval';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { committed, openStore } from '../../src/store/openStore';
 
 beforeEach(() => vi.stubGlobal('indexedDB', new IDBFactory()));
 afterEach(() => vi.unstubAllGlobals());
+
+/** The connections that are opened from now on. */
+function spyOnConnections(): IDBDatabase[] {
+  const connections: IDBDatabase[] = [];
+  const open = indexedDB.open.bind(indexedDB);
+  vi.spyOn(indexedDB, 'open').mockImplementation((name) => {
+    const request = open(name);
+    request.addEventListener('success', () => connections.push(request.result));
+    return request;
+  });
+  return connections;
+}
 
 const remove = (name: string): Promise<string> =>
   new Promise((resolve) => {
@@ -28,17 +40,12 @@ it('lets somebody delete the database, and starts anew in an empty one', async (
 });
 
 it('opens the database once more after the browser closed it', async () => {
-  let database: IDBDatabase | undefined;
-  const open = indexedDB.open.bind(indexedDB);
-  vi.spyOn(indexedDB, 'open').mockImplementation((name) => {
-    const request = open(name);
-    request.addEventListener('success', () => (database = request.result));
-    return request;
-  });
+  const connections = spyOnConnections();
   const store = openStore('values', 'values');
   await set('a', 1, store);
-  database!.close(); // and no event says so
+  connections[0]!.close(); // and no event says so
   expect(await get('a', store)).toBe(1);
+  expect(connections).toHaveLength(2);
 });
 
 it('does not wait for a database that never opens', async () => {
@@ -55,21 +62,14 @@ it('does not wait for a transaction that never ends', async () => {
 });
 
 it('does not wait for a transaction whose database the browser closed', async () => {
-  let database: IDBDatabase | undefined;
-  const open = indexedDB.open.bind(indexedDB);
-  vi.spyOn(indexedDB, 'open').mockImplementation((name) => {
-    const request = open(name);
-    request.addEventListener('success', () => (database = request.result));
-    return request;
-  });
+  const connections = spyOnConnections();
   const store = openStore('values', 'values');
-  const ended = store('readonly', () => new Promise(() => undefined));
-  const reason = ended.catch((error: unknown) => error);
-  await vi.waitFor(() => expect(database?.onclose).toBeTruthy());
-  await Promise.resolve();
-  database!.onclose!(new Event('close'));
-  expect(await reason).toMatchObject({ message: expect.stringContaining('closed the database') });
-  expect(await get('a', store)).toBeUndefined();
+  await set('a', 1, store);
+  setTimeout(() => forceCloseDatabase(connections[0] as never), 20);
+  await expect(store('readonly', () => new Promise(() => undefined))).rejects.toMatchObject({
+    message: expect.stringContaining('closed the database'),
+  });
+  expect(await get('a', store)).toBe(1);
 });
 
 it('tells why a transaction was ended', async () => {

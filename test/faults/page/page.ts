@@ -38,13 +38,18 @@ globalThis.Worker = class extends Worker {
   }
 };
 
-function open(name: string): Promise<IDBDatabase> {
+function ask<T>(request: IDBRequest<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const request = indexedDB.open(name);
-    request.onupgradeneeded = () => request.transaction!.abort();
-    request.onsuccess = () => resolve(request.result);
+    request.addEventListener('success', () => resolve(request.result));
     request.addEventListener('error', () => reject(request.error!));
   });
+}
+
+/** Rejects where there is no such database. */
+function open(name: string): Promise<IDBDatabase> {
+  const request = indexedDB.open(name);
+  request.addEventListener('upgradeneeded', () => request.transaction!.abort());
+  return ask(request);
 }
 
 /** All keys and values of what the store calls shards; nothing where there is no such database. */
@@ -53,11 +58,6 @@ async function storedShards(): Promise<[string, unknown][]> {
   if (!database) return [];
   try {
     const store = database.transaction('shards').objectStore('shards');
-    const ask = <T>(request: IDBRequest<T>): Promise<T> =>
-      new Promise((resolve, reject) => {
-        request.onsuccess = () => resolve(request.result);
-        request.addEventListener('error', () => reject(request.error!));
-      });
     const [keys, values] = await Promise.all([ask(store.getAllKeys()), ask<unknown[]>(store.getAll())]);
     return keys.map((key, i) => [String(key), values[i]]);
   } finally {
@@ -129,7 +129,7 @@ const faults = {
       bytes[position % bytes.byteLength]! ^= 4;
       transaction.objectStore('shards').put(value, key);
     });
-    await new Promise((resolve) => (transaction.oncomplete = resolve));
+    await new Promise((resolve) => transaction.addEventListener('complete', resolve));
     database.close();
   },
 };
