@@ -148,7 +148,9 @@ describe.each(cases)('image tokenizer kernels, $name, tiled $tiled', ({ variants
     const recording = await record(tensors);
     await conv2d(recording, 'c', x, { kernel: 3 });
     const [limit, total] = [dispatchLimit(gpu.adapter), 256 * 256 * 64 * 64 * 9];
-    expect(recording.dispatches.length).toBe(Math.ceil(total / limit));
+    // Whole tiles of pixels: one more than an even split would take, at most.
+    expect(recording.dispatches.length).toBeGreaterThanOrEqual(Math.ceil(total / limit));
+    expect(recording.dispatches.length).toBeLessThanOrEqual(Math.ceil(total / limit) + 1);
     for (const dispatch of recording.dispatches) expect(dispatch.work).toBeLessThanOrEqual(limit);
     expect(recording.dispatches.reduce((sum, dispatch) => sum + dispatch.work, 0)).toBe(total);
   });
