@@ -8,6 +8,8 @@ const { launchPersistent } = (await runnerImport('./test/support/browser.ts')).m
 
 const TYPES = { html: 'text/html', js: 'text/javascript', json: 'application/json', bin: 'application/octet-stream' };
 const SAMPLE_MS = 100;
+/** Always the same: what a browser stores belongs to an origin, of which the port is a part. */
+const PORT = 4199;
 
 /** Serves the page, dist/lib and a web model; `shards` counts what was asked for of the last. */
 async function serve(model) {
@@ -26,16 +28,23 @@ async function serve(model) {
     });
     createReadStream(file).pipe(response);
   });
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { server, counts, url: `http://localhost:${server.address().port}/` };
+  await new Promise((resolve, reject) => server.once('error', reject).listen(PORT, '127.0.0.1', resolve));
+  return { server, counts, url: `http://localhost:${PORT}/` };
 }
 
-/** Resident bytes of a process, what it shares with others included. */
+/**
+ * Resident bytes of a process: its own (anonymous), those of memory that it shares with others (what is on its way to the GPU process),
+ * and those of files (the program itself, which all of its processes share).
+ */
 function residentBytes(pid) {
   try {
-    return 1024 * Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]);
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    const [own, shared, files] = ['RssAnon', 'RssShmem', 'RssFile'].map(
+      (name) => 1024 * Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)[1]),
+    );
+    return { own, shared, files };
   } catch {
-    return 0;
+    return { own: 0, shared: 0, files: 0 }; // it ended
   }
 }
 
@@ -116,7 +125,7 @@ const WATCH_SUBMISSIONS = `
 export async function withModel({ profile, model, log }, work = async () => undefined) {
   const { server, counts, url } = await serve(model);
   const context = await launchPersistent(profile);
-  let timer;
+  let watching = true;
   try {
     const page = context.pages()[0] ?? (await context.newPage());
     page.setDefaultTimeout(0);
@@ -127,24 +136,34 @@ export async function withModel({ profile, model, log }, work = async () => unde
     await page.waitForFunction(() => 'ready' in window);
     const renderers = processes()['renderer'] ?? [];
     const before = renderers.map(residentBytes);
-    const peaks = { workerBytes: 0, rendererGrowthBytes: 0, gpuProcessBytes: 0 };
+    const peaks = { workerBytes: 0, renderer: { own: 0, shared: 0, files: 0, all: 0 }, gpuProcessBytes: 0 };
     let watched = false;
     const sample = async () => {
-      const growth = renderers.map((pid, i) => residentBytes(pid) - before[i]);
-      peaks.rendererGrowthBytes = Math.max(peaks.rendererGrowthBytes, ...growth);
-      const gpu = (processes()['gpu-process'] ?? []).map(residentBytes);
-      peaks.gpuProcessBytes = Math.max(peaks.gpuProcessBytes, ...gpu);
+      renderers.forEach((pid, i) => {
+        const now = residentBytes(pid);
+        const growth = { all: 0 };
+        for (const kind of ['own', 'shared', 'files']) growth.all += growth[kind] = now[kind] - before[i][kind];
+        for (const kind of Object.keys(growth)) peaks.renderer[kind] = Math.max(peaks.renderer[kind], growth[kind]);
+      });
+      for (const { own, shared } of (processes()['gpu-process'] ?? []).map(residentBytes))
+        peaks.gpuProcessBytes = Math.max(peaks.gpuProcessBytes, own + shared);
       peaks.workerBytes = Math.max(peaks.workerBytes, await heap.bytes());
       if (!watched && (await heap.evaluate(WATCH_SUBMISSIONS))) watched = true;
-      timer = setTimeout(sample, SAMPLE_MS);
     };
-    await sample();
+    const watch = (async () => {
+      while (watching) {
+        await sample();
+        await new Promise((resolve) => setTimeout(resolve, SAMPLE_MS));
+      }
+    })();
     const loaded = await page.evaluate(() => window.load());
+    watching = false;
+    await watch;
     const measured = { ...loaded, ...peaks, shardsAskedFor: counts.shards, browser: context.browser()?.version() };
     const submissions = async () => (await heap.evaluate('self.submissionMs')).result.value;
     return { loaded: measured, result: await work(page, submissions) };
   } finally {
-    clearTimeout(timer);
+    watching = false;
     await context.close();
     server.close();
   }

@@ -150,20 +150,19 @@ async function run(work, text) {
 }
 
 function report(loaded) {
-  const { ms, adapter, usage, quota, workerBytes, rendererGrowthBytes, gpuProcessBytes, shardsAskedFor, browser } =
-    loaded;
+  const { ms, adapter, usage, quota, workerBytes, renderer, gpuProcessBytes, shardsAskedFor, browser } = loaded;
   log(
     `Chromium ${browser}, ${adapter.description || adapter.device || adapter.architecture}: ready after ${seconds(ms)}, ${shardsAskedFor} shards from the network`,
   );
   log(`stored ${gigabytes(usage)} of a quota of ${gigabytes(quota)}`);
   log(
-    `at most: worker's heap with array buffers ${mebibytes(workerBytes)}, renderer grew by ${mebibytes(rendererGrowthBytes)}, GPU process ${mebibytes(gpuProcessBytes)}`,
+    `at most: worker's heap with array buffers ${mebibytes(workerBytes)}, renderer grew by ${mebibytes(renderer.all)} (own memory ${mebibytes(renderer.own)}, shared ${mebibytes(renderer.shared)}, of program files ${mebibytes(renderer.files)}), GPU process ${mebibytes(gpuProcessBytes)}`,
   );
 }
 
-function check({ workerBytes, rendererGrowthBytes }) {
+function check({ workerBytes, renderer }) {
   if (workerBytes === 0) throw new Error("the worker's heap could not be measured");
-  if (workerBytes > MOST_MEMORY || rendererGrowthBytes > MOST_MEMORY)
+  if (workerBytes > MOST_MEMORY || renderer.own > MOST_MEMORY)
     throw new Error(`that is more than ${mebibytes(MOST_MEMORY)}`);
 }
 
