@@ -123,7 +123,9 @@ it('the widget: slots', async () => {
   await open({ html: `<script type="module" src="rudolph-web/widget.js"></script>${code}` });
   await page.waitForFunction(() => customElements.get('rudolph-widget'));
   expect(await page.locator('rudolph-widget h2').isVisible()).toBe(true);
-  expect(await page.locator('rudolph-widget img').evaluate((image: HTMLImageElement) => image.naturalWidth)).toBeGreaterThan(0);
+  expect(
+    await page.locator('rudolph-widget img').evaluate((image: HTMLImageElement) => image.naturalWidth),
+  ).toBeGreaterThan(0);
 });
 
 it('hosting: script and model from other sites, with what the table adds to the policy', async () => {
