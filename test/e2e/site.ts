@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { inject } from 'vitest';
 
 /** What the page must get along with: nothing from anywhere else, no inline code, no eval, not even fonts. */
@@ -17,6 +18,9 @@ const TYPES: Record<string, string> = {
   '.json': 'application/json',
   '.woff2': 'font/woff2',
 };
+
+/** What hosts compress. */
+const COMPRESSED = /\.(?:html|js|css|svg|json|webmanifest)$/;
 
 /** What the host does instead of sending a model's file; `off`: it answers nothing at all, the page neither. */
 export type Fault = 'missing' | 'html' | 'damaged' | 'down' | 'slow' | 'off';
@@ -76,12 +80,15 @@ export async function serveSite(): Promise<Site> {
       const name = path === '/' ? '/index.html' : path;
       const file = join(folder, normalize(name));
       if (!statSync(file).isFile()) throw new Error('no file');
+      const body = renewed.get(name) ?? readFileSync(file);
+      const small = COMPRESSED.test(name);
       response
         .writeHead(200, {
           'content-type': TYPES[extname(file)] ?? 'application/octet-stream',
           'content-security-policy': POLICY,
+          ...(small ? { 'content-encoding': 'gzip' } : {}),
         })
-        .end(renewed.get(name) ?? readFileSync(file));
+        .end(small ? gzipSync(body) : body);
     } catch {
       response.writeHead(404, { 'content-type': 'text/plain' }).end('not found');
     }

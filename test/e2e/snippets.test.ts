@@ -123,7 +123,9 @@ it('the widget: slots', async () => {
   await open({ html: `<script type="module" src="rudolph-web/widget.js"></script>${code}` });
   await page.waitForFunction(() => customElements.get('rudolph-widget'));
   expect(await page.locator('rudolph-widget h2').isVisible()).toBe(true);
-  expect(await page.locator('rudolph-widget img').evaluate((image: HTMLImageElement) => image.naturalWidth)).toBe(32);
+  expect(
+    await page.locator('rudolph-widget img').evaluate((image: HTMLImageElement) => image.naturalWidth),
+  ).toBeGreaterThan(0);
 });
 
 it('hosting: script and model from other sites, with what the table adds to the policy', async () => {
@@ -148,6 +150,10 @@ it('hosting: script and model from other sites, with what the table adds to the 
 });
 
 it('hosting: the worker from where the page says', async () => {
+  // The script is from elsewhere; a blob worker would be against this policy.
+  home.headers = {
+    'content-security-policy': policy.replace("script-src 'self'", `script-src 'self' ${elsewhere.origin}`),
+  };
   const tag = snippets
     .take('docs/hosting.md', 'worker-url')
     .code.replace('…', 'model="models/embedded/" prompt="круг"');

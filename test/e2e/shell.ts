@@ -1,0 +1,65 @@
+import type { CDPSession, Page } from 'playwright-core';
+
+/** What the page itself costs, without a model's weights: what Lighthouse looks at. */
+export interface Figures {
+  readonly requests: number;
+  /** Bytes on the wire, by what was asked for. */
+  readonly bytes: Readonly<Record<string, number>>;
+  /** Milliseconds since the navigation began; blocked: sum of what long tasks take beyond 50 ms each. */
+  readonly firstPaint: number;
+  readonly largestPaint: number;
+  readonly loaded: number;
+  readonly blocked: number;
+  /** Cumulative layout shift, until the model is there. */
+  readonly shift: number;
+}
+
+/** Of a visit with nothing in any cache. */
+export async function visit(page: Page, address: string, client: CDPSession): Promise<Figures> {
+  const types = new Map<string, string>();
+  const bytes: Record<string, number> = {};
+  let requests = 0;
+  client.on('Network.responseReceived', ({ requestId, response, type }) => {
+    if (response.url.startsWith('http') && !response.url.includes('/models/')) types.set(requestId, type);
+  });
+  client.on('Network.loadingFinished', ({ requestId, encodedDataLength }) => {
+    const type = types.get(requestId);
+    if (!type) return;
+    requests++;
+    bytes[type] = (bytes[type] ?? 0) + encodedDataLength;
+  });
+  await client.send('Network.enable');
+  await page.addInitScript(() => {
+    const seen = { largestPaint: 0, blocked: 0, shift: 0 };
+    Object.assign(globalThis, { seen });
+    const watch = (type: string, add: (entry: PerformanceEntry & { value?: number }) => void): void =>
+      new PerformanceObserver((list) => list.getEntries().forEach(add)).observe({ type, buffered: true });
+    watch('largest-contentful-paint', ({ startTime }) => (seen.largestPaint = startTime));
+    watch('longtask', ({ duration }) => (seen.blocked += duration - 50));
+    watch('layout-shift', ({ value }) => (seen.shift += value!));
+  });
+  await page.goto(address);
+  await page.locator('#status:is([data-state=ready], [data-state=slow])').waitFor({ timeout: 240_000 });
+  const times = await page.evaluate(() => {
+    const [navigation] = performance.getEntriesByType('navigation') as PerformanceNavigationTiming[];
+    const [paint] = performance.getEntriesByName('first-contentful-paint');
+    const { seen } = globalThis as unknown as { seen: Pick<Figures, 'largestPaint' | 'blocked' | 'shift'> };
+    return { ...seen, firstPaint: paint!.startTime, loaded: navigation!.loadEventEnd };
+  });
+  return { requests, bytes, ...times };
+}
+
+export function print(name: string, { requests, bytes, ...times }: Figures): void {
+  const kilobytes = (sum: number): string => `${(sum / 1000).toFixed(1)} kB`;
+  const all = Object.values(bytes).reduce((sum, part) => sum + part, 0);
+  const parts = Object.entries(bytes).map(([type, part]) => `${type} ${kilobytes(part)}`);
+  const milliseconds = (time: number): string => `${Math.round(time)} ms`;
+  process.stdout.write(`${name}
+  transferred   ${kilobytes(all)} in ${requests} requests (${parts.join(', ')})
+  first paint   ${milliseconds(times.firstPaint)}
+  largest paint ${milliseconds(times.largestPaint)}
+  loaded        ${milliseconds(times.loaded)}
+  blocked       ${milliseconds(times.blocked)}
+  layout shift  ${times.shift.toFixed(3)}
+`);
+}
