@@ -5,9 +5,10 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Cases, readTensors } from '../../cli/parity/bundle';
 import { convertTiny, fixture, FOLDER } from '../convert/tiny';
-import { runCli } from '../support/cli';
+import { runHere } from '../support/cli';
 
-vi.setConfig({ testTimeout: 300_000 }); // a test runs several commands, each a process with a device of its own
+vi.mock('../../cli/dawn', async (original) => (await import('../support/oneDevice')).oneDevice(await original()));
+vi.setConfig({ testTimeout: 300_000 }); // the first one compiles every kernel
 
 /** tiny-a: 4×4 image tokens of 8×8 pixels, texts of 16 tokens. */
 const SIDE = 4;
@@ -41,10 +42,8 @@ function json(name: string, value: unknown): string {
 }
 
 /** Runs a command on the model; its stdout and stderr. */
-async function run(name: string, ...args: string[]): Promise<{ stdout: string; stderr: string }> {
-  const { code, stdout, stderr } = await runCli([name, '--model', model, ...args]);
-  if (code !== 0) throw new Error(`rudolph-web ${name} ended with ${code}: ${stderr}`);
-  return { stdout, stderr };
+function run(name: string, ...args: string[]): Promise<{ stdout: string; stderr: string }> {
+  return runHere([name, '--model', model, ...args]);
 }
 
 /** `run` with --json. */

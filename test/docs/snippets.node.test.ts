@@ -2,9 +2,9 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import ts from 'typescript';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { convertTiny } from '../convert/tiny';
-import { runCli } from '../support/cli';
+import { runHere } from '../support/cli';
 import { type Guide, readSnippets, type Snippet, Snippets } from './snippets';
 
 /*
@@ -12,6 +12,8 @@ import { type Guide, readSnippets, type Snippet, Snippets } from './snippets';
  * test/e2e/snippets.test.ts.
  */
 const TINY = 'test/fixtures/tiny-a';
+vi.mock('../../cli/dawn', async (original) => (await import('../support/oneDevice')).oneDevice(await original()));
+const repository = process.cwd();
 const snippets = new Snippets('sh', 'json', 'python');
 const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> };
 let folder: string;
@@ -50,9 +52,12 @@ async function runAll(
     expect(words.slice(0, 2)).toEqual(['npx', 'rudolph-web']);
     const args = adapt(words.slice(2));
     if (args === null) continue;
-    const { code, stdout, stderr } = await runCli(args, { cwd: folder });
-    expect(code, `${words.join(' ')}: ${stderr}`).toBe(0);
-    printed.push(stdout);
+    process.chdir(folder);
+    try {
+      printed.push((await runHere(args)).stdout);
+    } finally {
+      process.chdir(repository);
+    }
   }
   return printed;
 }

@@ -17,6 +17,8 @@ let tiny: Map<string, Uint8Array>;
 let manifest: Manifest;
 /** Errors on the console and requests to other hosts; a test that ends with one has failed. */
 let complaints: string[];
+/** Everything on the console. */
+let messages: string[];
 
 beforeAll(async () => {
   [browser, site, { files: tiny }] = await Promise.all([launchBrowser(), serveSite(), convertTiny()]);
@@ -32,6 +34,7 @@ beforeEach(async () => {
   site.fail(null);
   site.takeRequests();
   complaints = [];
+  messages = [];
   context = await browser.newContext({ locale: 'ru-RU' });
   page = await newPage();
 });
@@ -41,6 +44,7 @@ async function newPage(): Promise<Page> {
   const made = await context.newPage();
   made.on('pageerror', (error) => complaints.push(`uncaught: ${error.message}`));
   made.on('console', (message) => {
+    messages.push(message.text());
     // A failed request is logged by the browser itself; whether it was meant is the test's business.
     if (message.type() === 'error' && !/Failed to load resource/.test(message.text())) complaints.push(message.text());
   });
@@ -123,6 +127,9 @@ it('draws and describes on the first visit, and on the second without the models
   expect(site.takeRequests(), 'the encoder is fetched when a file has to be read').toEqual([
     firstShard('imageEncoder'),
   ]);
+  // Not one, whatever the policy forbids; and the worker is a file of the host's, no blob.
+  expect(messages).toEqual([]);
+  expect(new Set(page.workers().map((worker) => new URL(worker.url()).protocol))).toEqual(new Set(['http:']));
 
   site.fail('down');
   await page.reload();

@@ -2,6 +2,8 @@ import { spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { build } from 'vite';
+import { vi } from 'vitest';
+import { run } from '../../cli/index';
 
 let built: Promise<string> | undefined;
 
@@ -26,13 +28,12 @@ export interface CliResult {
 /** Runs `rudolph-web ARGS…` as a process of its own and collects what it prints. */
 export async function runCli(
   args: readonly string[],
-  { env = {}, cwd, signalAfterMs }: { env?: Record<string, string>; cwd?: string; signalAfterMs?: number } = {},
+  { env = {}, signalAfterMs }: { env?: Record<string, string>; signalAfterMs?: number } = {},
 ): Promise<CliResult> {
   const main = await buildCli();
   return new Promise((done, fail) => {
     const child = spawn(process.execPath, [main, ...args], {
       env: { ...process.env, ...env },
-      cwd,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let stdout = '';
@@ -43,4 +44,24 @@ export async function runCli(
     child.on('close', (code) => done({ code, stdout, stderr }));
     if (signalAfterMs !== undefined) setTimeout(() => child.kill('SIGINT'), signalAfterMs);
   });
+}
+
+/**
+ * Runs `rudolph-web ARGS…` in this process and collects what it prints. Rejects as the command does; how a process tells of that is
+ * tested with `runCli`.
+ */
+export async function runHere(args: readonly string[]): Promise<Omit<CliResult, 'code'>> {
+  const printed = { stdout: '', stderr: '' };
+  const spies = (['stdout', 'stderr'] as const).map((name) =>
+    vi.spyOn(process[name], 'write').mockImplementation((text) => {
+      printed[name] += String(text);
+      return true;
+    }),
+  );
+  try {
+    await run(args);
+  } finally {
+    for (const spy of spies) spy.mockRestore();
+  }
+  return printed;
 }
