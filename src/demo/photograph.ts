@@ -24,7 +24,7 @@ export function isLikePhotograph({ width, height, data }: Pick<ImageData, 'width
 
 /** One line where a file that looks like a photograph is shown to the page's own model, which has never seen one. */
 export function createPhotoNote({ model, pictures }: Page): HTMLElement {
-  const note = say(element('p', { className: 'untrained', role: 'status', hidden: true }), () => t().photograph);
+  const note = say(element('p', { className: 'photograph', role: 'status', hidden: true }), () => t().photograph);
   const show = (): void => {
     const { current } = pictures;
     const canvas = model.isPagesOwn && current?.tokens === null ? current.canvas : null;
