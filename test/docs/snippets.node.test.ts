@@ -83,7 +83,7 @@ it('README: the command line draws, describes, chooses and draws anew', { timeou
   const { texts, counts } = JSON.parse(caption!) as { texts: string[]; counts: number[] };
   expect(counts).toHaveLength(texts.length);
   expect(counts.reduce((sum, count) => sum + count, 0)).toBe(8);
-  expect(chosen).toMatch(/^(вишня|ёлка|кот)/);
+  expect(chosen).toMatch(/^ *[\d.]+ % {2}(вишня|ёлка|кот) {2}\(perplexity/);
   expect(anew).toContain('.png');
   expect(help).toContain('Commands:');
 });

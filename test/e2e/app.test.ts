@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Locator, Page } from 'playwright-core';
 import { beforeEach, expect, it } from 'vitest';
+import { FOLDER } from '../convert/tiny';
 import type { Site } from './site';
 import { giveFiles, useTinyPage } from './tinyPage';
 
@@ -305,6 +306,13 @@ it('has nothing serious for axe in history and models, and fits a phone', async 
   await drawn();
   await page.click('#history summary');
   await page.locator('.history-thumb canvas').waitFor();
+  // What files of a model make, with all that can be told of them.
+  await page.setInputFiles(
+    '#own-files',
+    ['pytorch_model.bin', 'vqgan.ckpt', 'bpe.model', 'config.json', 'image0.png'].map((name) => `${FOLDER}/${name}`),
+  );
+  await page.locator('#own-open').waitFor(LONG);
+  await page.locator('.own-report summary').click();
   await page.evaluate(readFileSync('node_modules/axe-core/axe.min.js', 'utf8'));
   for (const colorScheme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });

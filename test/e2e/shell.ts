@@ -12,6 +12,8 @@ export interface Figures {
   readonly blocked: number;
   /** Cumulative layout shift, until the model is there. */
   readonly shift: number;
+  /** Which elements moved, each with when and how much. */
+  readonly moved: readonly string[];
 }
 
 /** Of a visit with nothing in any cache. */
@@ -30,26 +32,34 @@ export async function visit(page: Page, address: string, client: CDPSession): Pr
   });
   await client.send('Network.enable');
   await page.addInitScript(() => {
-    const seen = { largestPaint: 0, blocked: 0, shift: 0 };
+    const seen = { largestPaint: 0, blocked: 0, shift: 0, moved: [] as string[] };
     Object.assign(globalThis, { seen });
-    const watch = (type: string, add: (entry: PerformanceEntry & { value?: number }) => void): void =>
-      new PerformanceObserver((list) => list.getEntries().forEach(add)).observe({ type, buffered: true });
+    const watch = (
+      type: string,
+      add: (entry: PerformanceEntry & { value?: number; sources?: readonly { node: Node | null }[] }) => void,
+    ): void => new PerformanceObserver((list) => list.getEntries().forEach(add)).observe({ type, buffered: true });
     watch('largest-contentful-paint', ({ startTime }) => (seen.largestPaint = startTime));
     watch('longtask', ({ duration }) => (seen.blocked += duration - 50));
-    watch('layout-shift', ({ value }) => (seen.shift += value!));
+    watch('layout-shift', ({ value, startTime, sources }) => {
+      seen.shift += value!;
+      const nodes = sources!.map(({ node }) =>
+        node instanceof Element ? `${node.tagName}.${node.className}#${node.id}` : 'text',
+      );
+      seen.moved.push(`${value!.toFixed(3)} at ${Math.round(startTime)} ms: ${nodes.join(', ')}`);
+    });
   });
   await page.goto(address);
   await page.locator('#status:is([data-state=ready], [data-state=slow])').waitFor({ timeout: 240_000 });
   const times = await page.evaluate(() => {
     const [navigation] = performance.getEntriesByType('navigation') as PerformanceNavigationTiming[];
     const [paint] = performance.getEntriesByName('first-contentful-paint');
-    const { seen } = globalThis as unknown as { seen: Pick<Figures, 'largestPaint' | 'blocked' | 'shift'> };
+    const { seen } = globalThis as unknown as { seen: Pick<Figures, 'largestPaint' | 'blocked' | 'shift' | 'moved'> };
     return { ...seen, firstPaint: paint!.startTime, loaded: navigation!.loadEventEnd };
   });
   return { requests, bytes, ...times };
 }
 
-export function print(name: string, { requests, bytes, ...times }: Figures): void {
+export function print(name: string, { requests, bytes, moved, ...times }: Figures): void {
   const kilobytes = (sum: number): string => `${(sum / 1000).toFixed(1)} kB`;
   const all = Object.values(bytes).reduce((sum, part) => sum + part, 0);
   const parts = Object.entries(bytes).map(([type, part]) => `${type} ${kilobytes(part)}`);
@@ -60,6 +70,6 @@ export function print(name: string, { requests, bytes, ...times }: Figures): voi
   largest paint ${milliseconds(times.largestPaint)}
   loaded        ${milliseconds(times.loaded)}
   blocked       ${milliseconds(times.blocked)}
-  layout shift  ${times.shift.toFixed(3)}
+  layout shift  ${times.shift.toFixed(3)}${moved.map((line) => `\n                ${line}`).join('')}
 `);
 }
