@@ -1,7 +1,12 @@
-import type { RudolphInfo } from '../index';
+import type { GpuMemory, RudolphInfo } from '../index';
 import { byId, element } from './dom';
 import { bytesText, currentLanguage, say, t } from './language';
 import type { Model } from './model';
+
+/** What the model needs of the graphics memory. */
+export function memoryText({ total, perCandidate }: GpuMemory): string {
+  return t().memoryNeeded(bytesText(total), bytesText(perCandidate));
+}
 
 /** What the footer tells about the model, from its manifest. */
 export function startAbout(model: Model): void {
@@ -11,6 +16,7 @@ export function startAbout(model: Model): void {
   model.watch((state) => {
     if (state.type !== 'ready' || state.rudolph.info === shown) return;
     shown = state.rudolph.info;
+    const { memory } = shown;
     const { name, description, attribution, config, imageTokenizer, components } = shown.model;
     const bytes = Object.values(components).reduce((sum, part) => sum + part, 0);
     // A token is a pixel of the lowest level: every further level doubles the side.
@@ -29,6 +35,7 @@ export function startAbout(model: Model): void {
       say(element('p', { className: 'facts' }), () =>
         t().facts(side, config.imageSide ** 2, config.layers, bytesText(bytes)),
       ),
+      say(element('p', { className: 'facts' }), () => memoryText(memory)),
       ...(components.imageEncoder ? [] : [say(element('p'), () => t().drawsOnly)]),
     );
     const credits = (attribution ?? []).map(({ what, by, licence, url }) => {

@@ -1,4 +1,5 @@
 import type { AdapterDescription, LoadProgress } from '../index';
+import { memoryText } from './about';
 import { announce, byId, element, setBar } from './dom';
 import { errorBlock, noticeText } from './explain';
 import { bytesText, say, t } from './language';
@@ -26,6 +27,9 @@ export function startStatus(model: Model): void {
     const software = state.type === 'ready' && state.rudolph.info.adapter.software;
     chip.dataset['state'] = state.type === 'ready' && progress ? 'loading' : software ? 'slow' : state.type;
     say(text, () => sentence(state));
+    // Known before the first byte of the weights comes in.
+    const memory = progress?.memory;
+    say(chip, () => (memory ? memoryText(memory) : ''), 'title');
     bar.hidden = state.type !== 'loading' && progress === null;
     setBar(
       bar,

@@ -59,7 +59,8 @@ export class LoadedModel {
   /** Decodes; encoding needs `encoder`. */
   readonly images: ImageTokenizer;
   readonly #source: ModelSource;
-  readonly #weights: Weights[];
+  /** What `dispose` frees. */
+  readonly #made: { dispose(): void }[];
   /** (codes, 3) mean RGB of each code's patch, or null when the model has none. */
   readonly #meanColours: Uint8Array | null;
   readonly #onProgress: LoadOptions['onProgress'];
@@ -88,7 +89,7 @@ export class LoadedModel {
     this.tokenizer = parts.tokenizer;
     this.images = parts.images;
     this.#source = source;
-    this.#weights = [parts.weights];
+    this.#made = [parts.transformer, parts.images, parts.weights];
     this.#meanColours = parts.meanColours;
     this.memory = parts.memory;
     this.#onProgress = onProgress;
@@ -149,7 +150,7 @@ export class LoadedModel {
       const parts = { transformer, sampler, tokenizer, images, weights, meanColours, memory };
       return new LoadedModel(chosen, source, parts, onProgress);
     } catch (error) {
-      for (const part of made.toReversed()) part.dispose();
+      for (const part of made) part.dispose();
       throw error;
     } finally {
       options.signal?.removeEventListener('abort', end);
@@ -275,15 +276,7 @@ export class LoadedModel {
   /** Frees all GPU memory of the model; the device stays. */
   dispose(): void {
     this.#disposed = true;
-    this.transformer.dispose();
-    this.images.dispose();
-    for (const loading of this.#later.values()) {
-      void loading.then(
-        (images) => images.dispose(),
-        () => undefined,
-      );
-    }
-    for (const weights of this.#weights) weights.dispose();
+    for (const part of this.#made) part.dispose();
   }
 
   #tokenizerWith(component: LaterComponent, signal: AbortSignal | undefined): Promise<ImageTokenizer> {
@@ -308,8 +301,11 @@ export class LoadedModel {
       weights.dispose();
       throw new RudolphError('unsupported', 'the model was disposed of');
     }
-    this.#weights.push(weights);
-    return ImageTokenizer.create(this.gpu, weights, this.manifest);
+    this.#made.push(weights);
+    const images = await ImageTokenizer.create(this.gpu, weights, this.manifest);
+    this.#made.push(images);
+    if (this.#disposed) images.dispose();
+    return images;
   }
 
   /** The id of a special token; null for null and for models that have none (350M_v1). */

@@ -3,7 +3,7 @@ import { runInNewContext } from 'node:vm';
 import { afterEach, expect, it, vi } from 'vitest';
 import { Arena } from '../../src/gpu/buffers';
 import { Engine } from '../../src/tasks/engine';
-import { openGpu } from '../support/gpu';
+import { openGpu, testApi } from '../support/gpu';
 import { openTiny } from '../support/tinyEngine';
 
 /** `npm run test:leaks` has 50. */
@@ -18,6 +18,7 @@ it(
   { timeout: 60_000 + ROUNDS * 30_000 },
   async () => {
     const { source, picture } = await openTiny();
+    await testApi(); // from here on there are WebGPU's classes
     // Independent of the engine's own counting: every buffer that a device makes, and every one that is destroyed.
     const alive = new Map<GPUBuffer, string>();
     const create = GPUDevice.prototype.createBuffer;

@@ -74,8 +74,8 @@ describe('what a model takes of the graphics memory', () => {
     expect(Arena.liveBytes - before).toBe(weights);
     expect(total).toBe(weights + cache + activations + imageTokenizer);
 
-    // The first picture; staging buffers come on top.
-    const staging = 4096;
+    // The first picture; staging buffers come on top, the largest for the pixels: 3 · 32² f32.
+    const staging = 16 * 1024;
     const peak = await peakOf(() => engine.textToImage('кот', { seed: 1 }));
     const transformer = cache + activations;
     expect(peak).toBeGreaterThanOrEqual(Math.max(transformer, imageTokenizer));
@@ -86,7 +86,7 @@ describe('what a model takes of the graphics memory', () => {
     const four = await peakOf(() => engine.textToImage('кот', { seed: 1, count: 4 }));
     const planned = (await planDrawing(gpu, source.manifest, 4)).memory;
     expect(four).toBeGreaterThanOrEqual(planned.cache + planned.activations);
-    expect(four).toBeLessThanOrEqual(planned.cache + planned.activations + 4 * staging);
+    expect(four).toBeLessThanOrEqual(planned.cache + planned.activations + staging);
     expect(planned.cache).toBeGreaterThan(cache);
     expect(perCandidate).toBeGreaterThan(0);
 

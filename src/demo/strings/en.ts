@@ -335,6 +335,8 @@ export const EN: Strings = {
   noPreview: 'Pictures of this model come without a live preview while they are drawn.',
   converted: (message: string) => `The checkpoint was converted; the converter says: ${message}.`,
   details: 'Details',
+  memoryNeeded: (total: string, each: string) =>
+    `Needs about ${total} of graphics memory, and ${each} for each further picture.`,
   reportHelp: 'A report with the names of the graphics card and the browser helps to find the mistake.',
   copyReport: 'Copy the report',
   messages: 'Messages',
