@@ -90,3 +90,5 @@ addEventListener('resize', () => {
 void pictures.loadExamples();
 model.load();
 keepPage(page, () => links.keep());
+// Now everything is in its place; see style/base.css.
+document.body.dataset['built'] = '';

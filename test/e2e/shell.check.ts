@@ -11,8 +11,8 @@ it.each([
   ['this machine, no network between', null],
   ['slow 4G (150 ms, 1.6 Mbit/s), a quarter of this processor: as Lighthouse imitates a phone', 4],
 ] as const)('%s', async (name, slowdown) => {
-  const client = await tiny.context.newCDPSession(tiny.page);
   if (slowdown !== null) {
+    const client = await tiny.context.newCDPSession(tiny.page);
     await client.send('Emulation.setCPUThrottlingRate', { rate: slowdown });
     await client.send('Network.enable');
     await client.send('Network.emulateNetworkConditions', {
@@ -22,7 +22,7 @@ it.each([
       uploadThroughput: 750e3 / 8,
     });
   }
-  const figures = await visit(tiny.page, tiny.site.address('tiny'), client);
+  const figures = await visit(tiny.page, tiny.site.address('tiny'));
   print(name, figures);
-  expect(figures.shift).toBeLessThan(0.05);
+  expect(figures.shift).toBeLessThan(0.1);
 });
