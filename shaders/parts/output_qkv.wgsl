@@ -14,8 +14,8 @@ fn store_output(row: u32, column: u32, columns: u32, value: f32) {
   }
   let sequence = row / output_cache.rows_per_sequence;
   let position = output_state[0] + row % output_cache.rows_per_sequence;
-  let prefix = cache_prefix(output_cache, sequence, output_state[4u + sequence]);
-  let slot = cache_slot(output_cache, sequence, prefix, position);
+  // What lies in a prefix is written while the prefixes are computed, when sequence s is prefix s.
+  let slot = cache_slot(output_cache, sequence, sequence, position);
   if (column < 2u * hidden) {
     output_keys[slot * hidden + column - hidden] = value;
   } else {

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -66,6 +67,16 @@ const take = (file: Guide, words: string): Snippet => snippets.take(file, words)
 
 it('README: npm’s scripts are there', async () => {
   expect(await runAll(take('README.md', 'npm start'))).toEqual([]);
+});
+
+it('README: what is packed has the name and the model that it tells of', () => {
+  // npm run test:examples installs it and draws.
+  const { code } = take('README.md', 'npm pack');
+  const packed = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { encoding: 'utf8' });
+  const [{ filename, files }] = JSON.parse(packed) as [{ filename: string; files: { path: string }[] }];
+  expect(code).toContain(`npm install ../rudolph-web/${filename} `);
+  expect(code).toMatch(/^cp -r node_modules\/rudolph-web\/public\/models public\/ /m);
+  expect(files.map(({ path }) => path)).toContain('public/models/embedded/rudolph.json');
 });
 
 it('README: the command line draws, describes, chooses and draws anew', { timeout: 240_000 }, async () => {

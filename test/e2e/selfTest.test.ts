@@ -19,7 +19,7 @@ it('refuses a kernel that computes wrongly, and gives a report to copy', async (
   await page.goto(site.address('tiny'));
   const block = page.locator('#banners .error-block');
   await block.waitFor({ timeout: 120_000 });
-  expect(changed).toBe(1);
+  expect(changed).toBeGreaterThan(0); // the list of stored models asks a worker of its own
   expect(await block.locator('.error-headline').textContent()).toContain('считают неверно');
   expect(await block.locator('.error-detail').textContent()).toMatch(/computes wrongly \(matvec \+ .* instead of /);
   await block.getByRole('button', { name: 'Скопировать отчёт' }).click();

@@ -246,7 +246,7 @@ const MUTANTS: Readonly<Record<string, readonly (readonly [KernelSpec, find: str
   'parts/output_plain': [[matvec(['output_plain']), 'row * columns + column', 'column']],
   'parts/output_qkv': [
     [matvec(['cache', 'output_qkv']), 'column < 2u * hidden', 'column <= 2u * hidden'],
-    [matvec(['cache', 'output_qkv']), 'output_state[4u + sequence]', 'output_state[4u]'],
+    [matvec(['cache', 'output_qkv']), 'sequence, sequence, position', 'sequence, sequence, position + 1u'],
     [matvec(['cache', 'output_qkv']), 'row % output_cache.rows_per_sequence', '0u * row + 1u'],
   ],
   'parts/random': [

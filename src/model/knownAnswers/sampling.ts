@@ -60,14 +60,14 @@ export const KNOWN_DRAWS: readonly KnownDraw[] = [
     seed: 4,
     tokens: [290, 437, 164, 577],
   },
-  // What guidance draws from are probabilities.
+  // What guidance draws from are probabilities. These draws fall elsewhere when either branch's weight is wrong.
   {
     logits: 'logits_guided',
     classes: 300,
     spread: 3,
     filter: { topK: 0, topP: 1, temperature: 1 },
-    seed: 5,
-    tokens: [236, 283, 168, 215],
+    seed: 9,
+    tokens: [45, 89, 108, 287],
   },
 ];
 
