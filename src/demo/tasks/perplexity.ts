@@ -16,8 +16,8 @@ import { followPicture } from './caption';
 
 type Mode = 'picture' | 'text';
 
-/** A perplexity at which a part's bar is full: the model guesses among thousands. */
-const FULL = 10_000;
+/** A perplexity at which a part's bar is full. */
+const FULL = 1e6;
 
 /** How surprising a text is to the model, or a picture with texts around it, part by part. */
 export function startPerplexity(page: Page): {
