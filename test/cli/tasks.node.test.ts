@@ -264,8 +264,16 @@ describe('answer and read', () => {
     // Behind the same left text and picture, by the other command.
     const alone = await runJson<{ ppl_right: number }>(
       'perplexity',
-      ...['--left', 'ответь на вопрос по картинке. что стоит у реки?', '--image', PICTURE],
-      ...['--right', answers[0]!.texts[0]!, '--left-special-token', 'LT_UNK', '--right-special-token', 'RT_UNK'],
+      '--left',
+      'ответь на вопрос по картинке. что стоит у реки?',
+      '--image',
+      PICTURE,
+      '--right',
+      answers[0]!.texts[0]!,
+      '--left-special-token',
+      'LT_UNK',
+      '--right-special-token',
+      'RT_UNK',
     );
     expectRelative([answers[0]!.ppl_txt[0]!], [alone.ppl_right], 1e-4);
     const read = await runJson<Texts & Looked & { ppl_txt: number[] }>('read', '--image', PICTURE, '--seed', '2');
