@@ -21,8 +21,8 @@ ${PICTURE_USAGE}
   --left-template T   left text; with {} it differs from class to class, which takes longer (default: empty)
 ${SPECIAL_TOKEN_USAGE('LT_I2T and RT_I2T')}
   --json              print {"label": index, "class": …, "classes": […], "tokens": [[…]], "scores": […],
-                      "probabilities": […], "ppl_txt": […], "codebook": […]}; scores are upstream's, the lowest wins; probabilities add up to 1, the
-                      highest wins
+                      "probabilities": […], "ppl_txt": […], "codebook": […]}; scores are upstream's, the lowest wins;
+                      probabilities add up to 1, the highest wins
                       (default: a line for each class, the likeliest first)`,
   async run(args, signal) {
     const options = new Options(args, {

@@ -12,8 +12,7 @@ import { PICTURE_USAGE, PICTURE_VALUES, requiredPicture } from '../support/pictu
 export const command: Command = {
   name: 'inpaint',
   summary: 'part of a picture drawn anew from a Russian text',
-  usage: `Usage: rudolph-web inpaint --model DIR --image F (--borders U,R,D,L | --mask F.png) --text T [--out DIR]
-                           [--force] [--json]
+  usage: `Usage: rudolph-web inpaint --model DIR --image F (--borders U,R,D,L | --mask F.png) --text T [--out DIR] [--json]
 
 Draws a part of a picture anew and saves the results as PNG. What is kept is kept as tokens: its pixels change a little.
 
