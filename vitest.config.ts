@@ -15,8 +15,6 @@ const LONG = 'test/**/*.long.test.ts'; // vitest.long.config.ts
 export default defineConfig({
   worker: { format: 'es' },
   test: {
-    // One file at a time: the tests share one adapter, and timings inside the engine are learned from it.
-    fileParallelism: false,
     testTimeout: 60_000,
     hookTimeout: 120_000,
     projects: [
@@ -25,6 +23,7 @@ export default defineConfig({
         test: {
           name: 'node',
           environment: 'node',
+          maxWorkers: 2, // compiling kernels, which is most of it, keeps one core busy
           // A thread has a copy of process.env, so Dawn would not see which Vulkan driver was chosen.
           pool: 'forks',
           sequence: { groupOrder: 0 },
@@ -39,6 +38,7 @@ export default defineConfig({
         test: {
           name: 'browser',
           globalSetup: 'test/support/tinyWebModel.ts',
+          fileParallelism: false, // one page after the other in one browser
           sequence: { groupOrder: 1 }, // one project after the other: they would fight for the cores
           include: [BOTH, BROWSER_ONLY],
           exclude: [NODE_ONLY, E2E],
@@ -57,6 +57,7 @@ export default defineConfig({
           name: 'e2e',
           globalSetup: 'test/e2e/builds.ts',
           environment: 'node',
+          maxWorkers: 2,
           pool: 'forks',
           sequence: { groupOrder: 2 },
           include: ['test/e2e/**/*.test.ts'],
