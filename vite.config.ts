@@ -6,7 +6,8 @@ import { leanShaders } from './vite.wgsl.ts';
 export default defineConfig({
   base: './',
   plugins: [installable()],
-  server: { port: 5173, strictPort: true },
+  // Where another program has this port, the next free one; Vite prints the address.
+  server: { port: 5173 },
   preview: { port: 4173, strictPort: true },
   worker: { format: 'es', plugins: () => [leanShaders()] },
   // Found only inside the worker, these would make the dev server reload the page on the first visit.

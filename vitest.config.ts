@@ -6,6 +6,7 @@ const BOTH = 'test/gpu/**/*.test.ts';
 const BROWSER_ONLY = 'test/**/*.browser.test.ts';
 const NODE_ONLY = 'test/**/*.node.test.ts';
 const E2E = 'test/e2e/**';
+const LONG = 'test/**/*.long.test.ts'; // vitest.long.config.ts
 
 /**
  * Three projects: `node` (pure code, and kernels on Dawn), `browser` (kernels in a real Chromium: test/gpu runs in both) and
@@ -28,7 +29,7 @@ export default defineConfig({
           pool: 'forks',
           sequence: { groupOrder: 0 },
           include: ['test/**/*.test.ts'],
-          exclude: [BROWSER_ONLY, E2E],
+          exclude: [BROWSER_ONLY, E2E, LONG],
         },
       },
       {

@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** `npm run test:leaks`, `test:losses` and `test:mutants`: what `npm test` does in a few rounds, in many. */
+/** `npm run test:leaks`, `test:losses` and `test:mutants`: what `npm test` does in a few rounds, in many; `test:long`: what takes minutes. */
 export default defineConfig({
   worker: { format: 'es' },
   test: {
@@ -9,6 +9,7 @@ export default defineConfig({
     pool: 'forks',
     fileParallelism: false,
     include: [
+      'test/**/*.long.test.ts',
       'test/model/leaks.node.test.ts',
       'test/e2e/leaks.test.ts',
       'test/model/recovery.node.test.ts',

@@ -11,7 +11,8 @@ let opened: Promise<GPU> | undefined;
 /**
  * WebGPU in Node: Dawn, from the npm package `webgpu`. Takes the system's graphics adapter; where there is none (a bare
  * Linux machine without Vulkan) SwiftShader from the npm package `@sparticuz/chromium`, if that is installed, with a line
- * on stderr. The environment variable `RUDOLPH_ADAPTER=system|swiftshader` demands one of the two.
+ * on stderr. With some drivers (Mesa's lavapipe) Dawn itself writes two lines about "artificially reduced" limits to stderr: it has no switch
+ * for them. The environment variable `RUDOLPH_ADAPTER=system|swiftshader` demands one of the two.
  * @throws RudolphError `no-webgpu` with what to install.
  */
 export function nodeGpu(): Promise<GPU> {

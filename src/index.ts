@@ -35,6 +35,7 @@ export type { AdapterDescription, GpuMemory, VariantChoice, Variants } from './g
 export type { RgbaImage } from './image/image';
 export type {
   AnswerOptions,
+  AnswerResult,
   Borders,
   CaptionOptions,
   CaptionResult,

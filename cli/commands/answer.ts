@@ -5,7 +5,7 @@ import { given, Options } from '../support/options';
 import { PICTURE_USAGE, PICTURE_VALUES, pictureOf } from '../support/picture';
 import { SAMPLING_USAGE, SAMPLING_VALUES, samplingOf } from '../support/sampling';
 import { SPECIAL_TOKEN_USAGE, SPECIAL_TOKEN_VALUES, specialTokensOf } from '../support/specialTokens';
-import { runTask } from '../support/task';
+import { runPictureTask } from '../support/task';
 import { printTexts } from '../support/texts';
 
 export const command: Command = {
@@ -25,7 +25,8 @@ ${PICTURE_USAGE}
                       картинке." for visual, "определи правильный ответ по тексту." for text, nothing for maths)
 ${SPECIAL_TOKEN_USAGE('by kind: LT_VQA and RT_VQA, LT_TQA and RT_TQA, LT_MQA and RT_MQA')}
 ${SAMPLING_USAGE('32', '0.8', '1')}
-  --json              print {"texts": […], "counts": […], "tokens": [[…]], "seed": …}`,
+  --json              print {"texts": […], "counts": […], "tokens": [[…]], "ppl_txt": […], "codebook": […] or null,
+                      "seed": …}`,
   async run(args, signal) {
     const options = new Options(args, {
       values: [
@@ -44,15 +45,16 @@ ${SAMPLING_USAGE('32', '0.8', '1')}
     const request = {
       ...samplingOf(options),
       ...given({ ...specialTokensOf(options), kind, instruction: options.string('instruction') }),
+      perplexities: options.flag('json'),
     };
     const picture = await pictureOf(options);
     if (kind === 'visual' && picture === null)
       throw new RudolphError('bad-input', '--image is missing: the picture that the question is about');
     if (kind !== undefined && kind !== 'visual' && picture !== null)
       throw new RudolphError('bad-input', `a ${kind} question takes no picture: leave out --kind or the picture`);
-    const result = await runTask(options, signal, (engine, context) =>
-      engine.answer(question, picture, request, context),
+    const { result, codebook } = await runPictureTask(options, signal, picture, (engine, codes, context) =>
+      engine.answer(question, codes, request, context),
     );
-    printTexts(options, result);
+    printTexts(options, result, { ppl_txt: result.textPerplexities, codebook });
   },
 };

@@ -5,7 +5,7 @@ import { PICTURE_USAGE, PICTURE_VALUES, requiredPicture } from '../support/pictu
 import { KEEP_USAGE, KEEP_VALUES, keepOf, rankingJson, rankingLine } from '../support/ranking';
 import { SAMPLING_USAGE, SAMPLING_VALUES, samplingOf } from '../support/sampling';
 import { SPECIAL_TOKEN_USAGE, SPECIAL_TOKEN_VALUES, specialTokensOf } from '../support/specialTokens';
-import { runTask } from '../support/task';
+import { runPictureTask } from '../support/task';
 import { printTexts } from '../support/texts';
 
 export const command: Command = {
@@ -22,8 +22,8 @@ ${PICTURE_USAGE}
 ${SPECIAL_TOKEN_USAGE('LT_I2T and RT_I2T')}
 ${SAMPLING_USAGE('64', '0.8', '0.9')}
 ${KEEP_USAGE('different drafts', '0.05')}
-  --json              print {"texts": […], "counts": […], "tokens": [[…]], "seed": …}, with --keep also "scores",
-                      "ppl_txt" and "ppl_img", one a text, the lowest score first`,
+  --json              print {"texts": […], "counts": […], "tokens": [[…]], "codebook": […], "seed": …}, with --keep
+                      also "scores", "ppl_txt" and "ppl_img", one a text, the lowest score first`,
   async run(args, signal) {
     const options = new Options(args, {
       values: [
@@ -48,9 +48,12 @@ ${KEEP_USAGE('different drafts', '0.05')}
       }),
     };
     const picture = await requiredPicture(options, 'the picture to describe');
-    const result = await runTask(options, signal, (engine, context) => engine.caption(picture, request, context));
+    const { result, codebook } = await runPictureTask(options, signal, picture, (engine, codes, context) =>
+      engine.caption(codes, request, context),
+    );
     const { ranking } = result;
-    if (ranking) printTexts(options, result, rankingJson(ranking), (index) => rankingLine(ranking, index));
-    else printTexts(options, result);
+    if (ranking)
+      printTexts(options, result, { ...rankingJson(ranking), codebook }, (index) => rankingLine(ranking, index));
+    else printTexts(options, result, { codebook });
   },
 };

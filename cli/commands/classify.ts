@@ -5,7 +5,7 @@ import { print, printJson } from '../support/output';
 import { PICTURE_USAGE, PICTURE_VALUES, requiredPicture } from '../support/picture';
 import { SPECIAL_TOKEN_USAGE, SPECIAL_TOKEN_VALUES, specialTokensOf } from '../support/specialTokens';
 import { perplexityText } from '../support/ranking';
-import { runTask } from '../support/task';
+import { runPictureTask } from '../support/task';
 
 export const command: Command = {
   name: 'classify',
@@ -20,9 +20,9 @@ ${PICTURE_USAGE}
   --template T        right text of each class, with {} in its place (default: "на картинке {}")
   --left-template T   left text; with {} it differs from class to class, which takes longer (default: empty)
 ${SPECIAL_TOKEN_USAGE('LT_I2T and RT_I2T')}
-  --json              print {"label": index, "class": …, "classes": […], "scores": […], "probabilities": […],
-                      "ppl_txt": […]}; scores are upstream's, the lowest wins; probabilities add up to 1, the
-                      highest wins
+  --json              print {"label": index, "class": …, "classes": […], "tokens": [[…]], "scores": […],
+                      "probabilities": […], "ppl_txt": […], "codebook": […]}; scores are upstream's, the lowest wins;
+                      probabilities add up to 1, the highest wins
                       (default: a line for each class, the likeliest first)`,
   async run(args, signal) {
     const options = new Options(args, {
@@ -37,12 +37,21 @@ ${SPECIAL_TOKEN_USAGE('LT_I2T and RT_I2T')}
       leftTemplate: options.string('left-template'),
     });
     const picture = await requiredPicture(options, 'the picture to classify');
-    const result = await runTask(options, signal, (engine, context) =>
-      engine.classify(picture, classes, request, context),
+    const { result, codebook } = await runPictureTask(options, signal, picture, (engine, codes, context) =>
+      engine.classify(codes, classes, request, context),
     );
-    const { label, scores, probabilities, textPerplexities } = result;
+    const { label, scores, probabilities, textPerplexities, tokens } = result;
     if (options.flag('json'))
-      return printJson({ label, class: result.class, classes, scores, probabilities, ppl_txt: textPerplexities });
+      return printJson({
+        label,
+        class: result.class,
+        classes,
+        tokens,
+        scores,
+        probabilities,
+        ppl_txt: textPerplexities,
+        codebook,
+      });
     const order = classes.map((_, index) => index).sort((a, b) => textPerplexities[a]! - textPerplexities[b]!);
     for (const index of order) {
       const share = `${(100 * probabilities[index]!).toFixed(1)} %`.padStart(7);

@@ -1,3 +1,4 @@
+import { checkAllowed } from '../../src/tasks/continueText';
 import type { Command } from '../support/command';
 import { ENGINE_USAGE, ENGINE_VALUES } from '../support/engine';
 import { given, Options } from '../support/options';
@@ -34,7 +35,13 @@ ${SAMPLING_USAGE('64', '0.8', '0.9')}
         specialToken: specialTokenOf(options, 'special-token'),
       }),
     };
-    const result = await runTask(options, signal, (engine, context) => engine.continueText(text, request, context));
+    const { allowed } = request;
+    const result = await runTask(
+      options,
+      signal,
+      (engine, context) => engine.continueText(text, request, context),
+      ({ config }) => checkAllowed(config, allowed),
+    );
     const perplexities = result.textPerplexities;
     printTexts(
       options,

@@ -5,7 +5,7 @@ import type { Command } from '../support/command';
 import { ENGINE_USAGE, ENGINE_VALUES } from '../support/engine';
 import { writePng } from '../support/images';
 import { withImageTokenizer } from '../support/imageTokenizer';
-import { readOnePicture } from '../support/imageTokens';
+import { CANDIDATE_USAGE, readOnePicture } from '../support/imageTokens';
 import { Options } from '../support/options';
 import { print, status } from '../support/output';
 
@@ -19,15 +19,19 @@ Decodes codebook indices into a PNG. As upstream, 255·x is cut off to 8 bits, n
 ${ENGINE_USAGE}
   --indices F         JSON: an array of indices, row by row, or what encode-image --json prints; a square unless the
                       JSON says "width" and "height" (in tokens)
+${CANDIDATE_USAGE}
   --out F             the PNG file to write
   --raw F             also write the tensor image [3, H, W] f32 in 0…1, before rounding, as safetensors
   --dwt               the DWT decoder, whose pictures are twice as wide and high`,
   async run(args, signal) {
-    const options = new Options(args, { values: [...ENGINE_VALUES, 'indices', 'out', 'raw'], flags: ['dwt'] });
+    const options = new Options(args, {
+      values: [...ENGINE_VALUES, 'indices', 'candidate', 'out', 'raw'],
+      flags: ['dwt'],
+    });
     const file = options.required('indices', 'a JSON file with an array of indices');
     const out = options.required('out', 'the PNG file to write');
     const raw = options.string('raw');
-    const { tokens, size } = await readOnePicture(file);
+    const { tokens, size } = await readOnePicture(file, options);
     const dwt = options.flag('dwt');
     const image = await withImageTokenizer(options, dwt ? 'imageDecoderDwt' : 'imageDecoder', signal, (tokenizer) =>
       tokenizer.decode(tokens, {

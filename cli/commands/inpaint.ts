@@ -1,7 +1,9 @@
 import { RudolphError } from '../../src/errors';
+import type { Manifest } from '../../src/format/manifest';
+import { drawnAnew } from '../../src/tasks/inpaint';
 import type { InpaintOptions } from '../../src/tasks/types';
 import type { Command } from '../support/command';
-import { draw, DRAWING_USAGE, DRAWING_VALUES, drawingOf } from '../support/drawing';
+import { draw, DRAWING_FLAGS, DRAWING_USAGE, DRAWING_VALUES, drawingOf } from '../support/drawing';
 import { ENGINE_USAGE, ENGINE_VALUES } from '../support/engine';
 import { readImage } from '../support/images';
 import { Options } from '../support/options';
@@ -20,17 +22,18 @@ ${PICTURE_USAGE}
                       anew (a token is 8×8 pixels of the picture that the model sees)
   --mask F            instead of --borders: a picture of the same proportions, white where to draw anew, anything else
                       where to keep; a token with any white in it is drawn anew
-${DRAWING_USAGE}`,
+${DRAWING_USAGE('rudolph-inpaint')}`,
   async run(args, signal) {
     const options = new Options(args, {
       values: [...ENGINE_VALUES, ...PICTURE_VALUES, ...DRAWING_VALUES, 'borders', 'mask'],
-      flags: ['json'],
+      flags: DRAWING_FLAGS,
     });
     const text = options.required('text', 'what to draw, in Russian');
-    const drawing = drawingOf(options);
+    const request = drawingOf(options);
     const where = await whereOf(options);
     const picture = await requiredPicture(options, 'the picture to draw in');
-    await draw(options, signal, 'rudolph-inpaint', (engine, context) =>
+    const check = ({ config }: Manifest): void => void drawnAnew(config, picture, where);
+    await draw(options, signal, { name: 'rudolph-inpaint', request, check }, (engine, drawing, context) =>
       engine.inpaint(picture, text, { ...drawing, ...where }, context),
     );
   },

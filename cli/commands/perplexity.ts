@@ -6,7 +6,7 @@ import { print, printJson } from '../support/output';
 import { PICTURE_USAGE, PICTURE_VALUES, pictureOf } from '../support/picture';
 import { perplexityText } from '../support/ranking';
 import { SPECIAL_TOKEN_USAGE, SPECIAL_TOKEN_VALUES, specialTokensOf } from '../support/specialTokens';
-import { runTask } from '../support/task';
+import { runPictureTask } from '../support/task';
 
 export const command: Command = {
   name: 'perplexity',
@@ -21,27 +21,35 @@ ${ENGINE_USAGE}
 ${PICTURE_USAGE}
   --right T           the right text, in Russian; only behind a picture
 ${SPECIAL_TOKEN_USAGE('LT_T2I before a picture, LT_T2T without one, LT_I2T where --left is missing; RT_I2T')}
-  --json              print {"ppl_left": …, "ppl_img": …, "ppl_right": …}, null for a part that was not given`,
+  --json              print {"ppl_left": …, "ppl_img": …, "ppl_right": …, "tokens_left": […], "tokens_right": […],
+                      "codebook": […]}, null for a part that was not given`,
   async run(args, signal) {
     const options = new Options(args, {
       values: [...ENGINE_VALUES, ...PICTURE_VALUES, ...SPECIAL_TOKEN_VALUES, 'left', 'right'],
       flags: ['json'],
     });
     const request = given(specialTokensOf(options));
-    const input = given({
-      left: options.string('left'),
-      image: (await pictureOf(options)) ?? undefined,
-      right: options.string('right'),
-    });
-    if (Object.keys(input).length === 0) {
+    const texts = given({ left: options.string('left'), right: options.string('right') });
+    const picture = await pictureOf(options);
+    if (Object.keys(texts).length === 0 && picture === null) {
       throw new RudolphError('bad-input', 'give at least one of --left, --image (or --codebook) and --right');
     }
-    if (input.right !== undefined && input.image === undefined)
+    if (texts.right !== undefined && picture === null)
       throw new RudolphError('bad-input', '--image is missing: right text needs a picture before it');
-    const { left, image, right } = await runTask(options, signal, (engine, context) =>
-      engine.perplexity(input, request, context),
+    const { result, codebook } = await runPictureTask(options, signal, picture, (engine, codes, context) =>
+      engine.perplexity({ ...texts, ...(codes ? { image: codes } : {}) }, request, context),
     );
-    if (options.flag('json')) return printJson({ ppl_left: left, ppl_img: image, ppl_right: right });
+    const { left, image, right, tokens } = result;
+    if (options.flag('json')) {
+      return printJson({
+        ppl_left: left,
+        ppl_img: image,
+        ppl_right: right,
+        tokens_left: tokens.left,
+        tokens_right: tokens.right,
+        codebook,
+      });
+    }
     for (const [name, value] of [
       ['left text', left],
       ['picture', image],

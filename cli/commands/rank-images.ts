@@ -1,4 +1,5 @@
 import { RudolphError } from '../../src/errors';
+import { imageTokens } from '../../src/tasks/pictures';
 import type { PictureTokens } from '../../src/tasks/types';
 import type { Command } from '../support/command';
 import { ENGINE_USAGE, ENGINE_VALUES } from '../support/engine';
@@ -23,8 +24,9 @@ ${ENGINE_USAGE}
   --codebooks F       instead of --image: JSON with an array of each picture's tokens, e.g. what draw --json prints
   --weight W          the text's weight in the scores, 0 to 1 (default: 0.95)
 ${SPECIAL_TOKEN_USAGE('LT_I2T and RT_I2T')}
-  --json              print {"order": […], "scores": […], "ppl_txt": […], "ppl_img": […]}: order holds indices from 0,
-                      the best first; the others are in the order of the pictures; the lowest score is the best`,
+  --json              print {"text": …, "tokens": [[…]], "order": […], "scores": […], "ppl_txt": […], "ppl_img": […],
+                      "codebooks": [[…]]}: order holds indices from 0, the best first; the others are in the order of
+                      the pictures; the lowest score is the best`,
   async run(args, signal) {
     const options = new Options(args, {
       values: [...ENGINE_VALUES, ...SPECIAL_TOKEN_VALUES, 'text', 'codebooks', 'weight'],
@@ -34,11 +36,13 @@ ${SPECIAL_TOKEN_USAGE('LT_I2T and RT_I2T')}
     const text = options.text('text', 'the text to rank by');
     const request = given({ ...specialTokensOf(options), weight: options.number('weight', { min: 0, max: 1 }) });
     const { pictures, names } = await picturesOf(options);
-    const result = await runTask(options, signal, (engine, context) =>
-      engine.rankImages(text, pictures, request, context),
-    );
-    if (options.flag('json')) printJson({ order: result.order, ...rankingJson(result) });
-    else for (const index of result.order) print(`${names[index]}  ${rankingLine(result, index)}`);
+    const { result, codebooks } = await runTask(options, signal, async (engine, context) => {
+      const codebooks = await imageTokens(engine.model, pictures, context);
+      return { codebooks, result: await engine.rankImages(text, codebooks, request, context) };
+    });
+    const { order, tokens } = result;
+    if (options.flag('json')) printJson({ text, tokens, order, ...rankingJson(result), codebooks });
+    else for (const index of order) print(`${names[index]}  ${rankingLine(result, index)}`);
   },
 };
 

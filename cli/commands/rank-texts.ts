@@ -6,7 +6,7 @@ import { print, printJson } from '../support/output';
 import { PICTURE_USAGE, PICTURE_VALUES, requiredPicture } from '../support/picture';
 import { rankingJson, rankingLine } from '../support/ranking';
 import { specialTokenOf } from '../support/specialTokens';
-import { runTask } from '../support/task';
+import { runPictureTask } from '../support/task';
 
 export const command: Command = {
   name: 'rank-texts',
@@ -22,9 +22,9 @@ ${PICTURE_USAGE}
   --weight W          the text's weight in the scores, 0 to 1 (default: 0.05)
   --left-special-token S
                       of the texts, by upstream's name; none: no token (default: LT_T2I)
-  --json              print {"texts": […], "order": […], "scores": […], "ppl_txt": […], "ppl_img": […]}: order holds
-                      indices from 0, the best first; the others are in the order of the texts; the lowest score is
-                      the best`,
+  --json              print {"texts": […], "tokens": [[…]], "order": […], "scores": […], "ppl_txt": […],
+                      "ppl_img": […], "codebook": […]}: order holds indices from 0, the best first; the others are in
+                      the order of the texts; the lowest score is the best`,
   async run(args, signal) {
     const options = new Options(args, {
       values: [...ENGINE_VALUES, ...PICTURE_VALUES, 'counts', 'weight', 'left-special-token'],
@@ -41,10 +41,11 @@ ${PICTURE_USAGE}
       leftSpecialToken: specialTokenOf(options, 'left-special-token'),
     });
     const picture = await requiredPicture(options, 'the picture to rank by');
-    const result = await runTask(options, signal, (engine, context) =>
-      engine.rankTexts(picture, texts, request, context),
+    const { result, codebook } = await runPictureTask(options, signal, picture, (engine, codes, context) =>
+      engine.rankTexts(codes, texts, request, context),
     );
-    if (options.flag('json')) printJson({ texts, order: result.order, ...rankingJson(result) });
-    else for (const index of result.order) print(`${texts[index]}  ${rankingLine(result, index)}`);
+    const { order, tokens } = result;
+    if (options.flag('json')) printJson({ texts, tokens, order, ...rankingJson(result), codebook });
+    else for (const index of order) print(`${texts[index]}  ${rankingLine(result, index)}`);
   },
 };

@@ -4,7 +4,7 @@ import { given, Options } from '../support/options';
 import { PICTURE_USAGE, PICTURE_VALUES, requiredPicture } from '../support/picture';
 import { SAMPLING_USAGE, SAMPLING_VALUES, samplingOf } from '../support/sampling';
 import { SPECIAL_TOKEN_USAGE, SPECIAL_TOKEN_VALUES, specialTokensOf } from '../support/specialTokens';
-import { runTask } from '../support/task';
+import { runPictureTask } from '../support/task';
 import { printTexts } from '../support/texts';
 
 export const command: Command = {
@@ -19,7 +19,8 @@ ${PICTURE_USAGE}
   --instruction T     the left text (default: "распознай текст на картинке.", as the 2.7B_fbc2 model was trained)
 ${SPECIAL_TOKEN_USAGE('LT_REC and RT_REC')}
 ${SAMPLING_USAGE('32', '0.8', '1')}
-  --json              print {"texts": […], "counts": […], "tokens": [[…]], "seed": …}`,
+  --json              print {"texts": […], "counts": […], "tokens": [[…]], "ppl_txt": […], "codebook": […],
+                      "seed": …}`,
   async run(args, signal) {
     const options = new Options(args, {
       values: [...ENGINE_VALUES, ...PICTURE_VALUES, ...SAMPLING_VALUES, ...SPECIAL_TOKEN_VALUES, 'instruction'],
@@ -28,9 +29,12 @@ ${SAMPLING_USAGE('32', '0.8', '1')}
     const request = {
       ...samplingOf(options),
       ...given({ ...specialTokensOf(options), instruction: options.string('instruction') }),
+      perplexities: options.flag('json'),
     };
     const picture = await requiredPicture(options, 'the picture to read');
-    const result = await runTask(options, signal, (engine, context) => engine.readText(picture, request, context));
-    printTexts(options, result);
+    const { result, codebook } = await runPictureTask(options, signal, picture, (engine, codes, context) =>
+      engine.readText(codes, request, context),
+    );
+    printTexts(options, result, { ppl_txt: result.textPerplexities, codebook });
   },
 };

@@ -1,3 +1,4 @@
+import type { Manifest } from '../../src/format/manifest';
 import type { GpuOptions } from '../../src/gpu/device';
 import { Engine } from '../../src/tasks/engine';
 import { openNodeGpu } from '../dawn';
@@ -16,13 +17,18 @@ export function variantsOf(options: Options): NonNullable<GpuOptions['variants']
   return choice === 'f16' ? { f16: true } : choice;
 }
 
-/** Opens --model on this machine's adapter, hands the engine to `work`, and frees everything. Says on stderr which adapter it is. */
+/**
+ * Opens --model on this machine's adapter, hands the engine to `work`, and frees everything. Says on stderr which adapter it is.
+ * @param check refuses what cannot work with the model, before its weights are read
+ */
 export async function withEngine<T>(
   options: Options,
   signal: AbortSignal,
   work: (engine: Engine) => Promise<T>,
+  check?: (manifest: Manifest) => void | Promise<void>,
 ): Promise<T> {
   const source = await openFolder(options.required('model', 'the folder of a web model, or "embedded"'));
+  await check?.(source.manifest);
   const gpu = await openNodeGpu({ variants: variantsOf(options) });
   try {
     const { adapter, variants } = gpu;

@@ -39,7 +39,13 @@ export class Options {
     for (const name of spec.lists ?? []) options[name] = { type: 'string', multiple: true };
     for (const name of spec.flags ?? []) options[name] = { type: 'boolean' };
     try {
-      const parsed = parseArgs({ args: [...args], options, allowPositionals: true, strict: true, tokens: true });
+      const parsed = parseArgs({
+        args: joinNegative(args, options),
+        options,
+        allowPositionals: true,
+        strict: true,
+        tokens: true,
+      });
       refuseRepeated(parsed.tokens, spec);
       this.#values = parsed.values as Record<string, string | boolean | string[] | undefined>;
       this.positionals = parsed.positionals;
@@ -150,6 +156,19 @@ export class Options {
     const value = text.trim() === '' ? NaN : Number(text);
     return check(name, text, value, Number.isFinite(value), 'a number', range);
   }
+}
+
+/** Node takes whatever begins with a dash for an option; a number is none, and what is expected of it is ours to say. */
+function joinNegative(args: readonly string[], options: Record<string, { readonly type: string }>): string[] {
+  const joined: string[] = [];
+  for (const [k, arg] of args.entries()) {
+    if (arg === '--') return [...joined, ...args.slice(k)];
+    const before = joined.at(-1);
+    if (/^-\d/.test(arg) && before?.startsWith('--') && options[before.slice(2)]?.type === 'string')
+      joined[joined.length - 1] = `${before}=${arg}`;
+    else joined.push(arg);
+  }
+  return joined;
 }
 
 /** Node would keep the last value, and nobody would see that the others are not used. */

@@ -5,6 +5,10 @@ import { numberText, say, t } from './language';
 import type { Page } from './page';
 import { drawnPicture, type DrawnTokens, type PagePicture } from './pictures';
 import type { Strings } from './strings';
+import { taskLabel } from './tabs';
+
+/** Whoever else looks at a picture: too many for a button each beside it. */
+const OTHER_TASKS = ['answer', 'read', 'classify', 'rank', 'perplexity'] as const;
 
 /** One picture: empty, then a growing mosaic, then finished. */
 export class Card {
@@ -71,7 +75,7 @@ export class Card {
     this.#frame.append(canvas);
     this.root.dataset['state'] = 'done';
     const number = this.#number;
-    const { describe, redraw } = this.#page;
+    const { describe, redraw, passOn } = this.#page;
     const save = quietButton(
       'save',
       () => t().save,
@@ -90,7 +94,23 @@ export class Card {
       () => redraw(this.picture!),
     );
     say(redrawIt, () => t().redrawLabel(number), 'aria-label');
-    this.#foot.replaceChildren(element('div', { className: 'card-actions' }, save, describeIt, redrawIt));
+    const others = OTHER_TASKS.map((task) => {
+      const button = quietButton(
+        task,
+        () => taskLabel(task),
+        () => passOn(this.picture!, task),
+      );
+      return say(button, () => t().passOnLabel(taskLabel(task), number), 'aria-label');
+    });
+    const more = say(element('summary', { className: 'quiet' }), () => t().moreTasks);
+    say(more, () => t().moreTasksLabel(number), 'aria-label');
+    const menu = element(
+      'details',
+      { className: 'card-more' },
+      more,
+      element('div', { className: 'card-actions' }, ...others),
+    );
+    this.#foot.replaceChildren(element('div', { className: 'card-actions' }, save, describeIt, redrawIt, menu));
   }
 
   /** What became known at the end. @param tokens what other tasks then look at */

@@ -23,6 +23,13 @@ export const CLASSES = ['кот', 'вишня', 'корона', 'лиса', 'г�
 
 export const BEGINNINGS = ['на картинке кот', 'большая вишня', 'маленькая лиса', 'корона над', 'гриб под'];
 
+/** To be measured: a sentence, the same words out of order, and one that nobody would draw. */
+export const SENTENCES = [
+  'кот слева от ёлки на голубом фоне',
+  'ёлки кот фоне на слева голубом от',
+  'ёлка внутри кота на коте',
+];
+
 /** With the instruction before them they fit the 32 tokens of the embedded model's left text. */
 export const QUESTIONS = {
   visual: ['что слева?', 'что справа?', 'какого цвета фон?', 'сколько предметов на картинке?'],

@@ -19,6 +19,7 @@ const ICONS = {
   classify: 'M5 6.5h14M5 12h9M5 17.5h5',
   rank: 'M7.5 5v14M7.5 19l-3-3M7.5 19l3-3M16.5 19V5M16.5 5l-3 3M16.5 5l3 3',
   continue: 'M4 7h16M4 12h6M13 12h.01M16.5 12h.01M20 12h.01M4 17h3',
+  perplexity: 'M4.5 17.5a7.5 7.5 0 0 1 15 0M12 17.5l3.8-5.2M4.5 20h15',
 } as const;
 export type IconName = keyof typeof ICONS;
 

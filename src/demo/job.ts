@@ -95,6 +95,15 @@ export class Job<Result> {
     });
   }
 
+  /** Enter in the field starts, but never stops; Shift+Enter makes a line, and while an input method composes Enter is its own. */
+  startOnEnter(field: HTMLElement): void {
+    field.addEventListener('keydown', (event) => {
+      if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+      event.preventDefault();
+      if (!this.running) void this.run();
+    });
+  }
+
   get running(): boolean {
     return this.#running !== null;
   }

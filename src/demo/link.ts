@@ -55,8 +55,8 @@ export class Links {
     const main = this.#texts(task);
     return Object.fromEntries(
       Object.entries(this.#all(task)).filter(
-        // What a text begins with may change with the model or the page: it is always named.
-        ([name, text]) => text !== untouched[name] || (text !== '' && main.includes(name)),
+        // What a text begins with may change with the model or the page: it is always named, also where it is empty.
+        ([name, text]) => text !== untouched[name] || main.includes(name),
       ),
     );
   }

@@ -13,13 +13,14 @@ import type { Page } from './page';
 import { Pictures } from './pictures';
 import { acceptPictures } from './slot';
 import { startStatus } from './status';
-import { Tabs } from './tabs';
+import { type TaskId, Tabs } from './tabs';
 import { startAnswer } from './tasks/answer';
 import { startCaption } from './tasks/caption';
 import { startClassify } from './tasks/classify';
 import { startContinue } from './tasks/continue';
 import { startDraw } from './tasks/draw';
 import { startInpaint } from './tasks/inpaint';
+import { startPerplexity } from './tasks/perplexity';
 import { startRank } from './tasks/rank';
 import { startRead } from './tasks/read';
 import { keepPage } from './update';
@@ -43,6 +44,12 @@ const page: Page = {
   drawText: (prompt) => drawing.suggest(prompt),
   describe: (picture) => captioning.describe(picture),
   redraw: (picture) => inpainting.redraw(picture),
+  passOn: (picture, task) => {
+    pictures.choose(picture);
+    expectPicture(task);
+    tabs.open(task);
+    byId(`${task}-button`).focus({ preventScroll: true });
+  },
   compareTexts: (texts) => ranking.compare(texts),
 };
 
@@ -56,15 +63,23 @@ startRead(page);
 startClassify(page);
 const ranking = startRank(page);
 startContinue(page);
+const measuring = startPerplexity(page);
 startHistory(page);
 const models = startModels(model);
 links.start();
+
+/** Tasks that can do without a picture, or with several, get ready for one. */
+function expectPicture(task: TaskId): void {
+  if (task === 'rank') ranking.expectPicture();
+  if (task === 'answer') asking.expectPicture();
+  if (task === 'perplexity') measuring.expectPicture();
+}
 
 /** Pictures from anywhere: the open task takes the first, a comparison of pictures all, or else it is described. */
 acceptPictures(
   async (files) => {
     if (tabs.current === 'rank') return ranking.take(files);
-    if (tabs.current === 'answer') asking.expectPicture();
+    expectPicture(tabs.current);
     if (tabs.current === 'draw' || tabs.current === 'continue') tabs.open('caption');
     if ((await pictures.take(files[0]!)) && tabs.current === 'caption') captioning.run();
   },

@@ -75,8 +75,16 @@ export function drawButton(prompt: string, draw: (prompt: string) => void): HTML
   );
 }
 
+/** From here on a number is easier to read as a power of ten: one word that nobody would write, and a perplexity is astronomical. */
+const LARGE = 1e6;
+
 /** A perplexity or a score, short: they differ by orders of magnitude. */
 export function figure(value: number): string {
+  if (Math.abs(value) >= LARGE) {
+    const power = Math.floor(Math.log10(Math.abs(value)));
+    const raised = [...String(power)].map((digit) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(digit)]).join('');
+    return `${numberText(value / 10 ** power, 1)}·10${raised}`;
+  }
   const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
   return numberText(value, digits);
 }

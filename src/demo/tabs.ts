@@ -4,7 +4,17 @@ import { say, t } from './language';
 import type { Strings } from './strings';
 
 /** In the order of the row; each is also an icon and the address's hash. */
-export const TASKS = ['draw', 'inpaint', 'caption', 'answer', 'read', 'classify', 'rank', 'continue'] as const;
+export const TASKS = [
+  'draw',
+  'inpaint',
+  'caption',
+  'answer',
+  'read',
+  'classify',
+  'rank',
+  'continue',
+  'perplexity',
+] as const;
 export type TaskId = (typeof TASKS)[number];
 
 const LABELS: Readonly<Record<TaskId, (strings: Strings) => string>> = {
@@ -16,6 +26,7 @@ const LABELS: Readonly<Record<TaskId, (strings: Strings) => string>> = {
   classify: (strings) => strings.tabClassify,
   rank: (strings) => strings.tabRank,
   continue: (strings) => strings.tabContinue,
+  perplexity: (strings) => strings.tabPerplexity,
 };
 
 /** A row of tabs, one a task, with a panel each. The address's hash names the open one, so that back and forward work. */

@@ -4,15 +4,8 @@ import type { LoadedModel } from './loadedModel';
 import { imageTokens } from './pictures';
 import { checkText, INSTRUCTIONS, leftPrompt, taskToken } from './prompts';
 import { ANSWER_SAMPLING } from './sampling';
-import type {
-  AnswerOptions,
-  PictureTokens,
-  ReadTextOptions,
-  TaskContext,
-  TextEvent,
-  TextOptions,
-  TextResult,
-} from './types';
+import { scoreStreams } from './scoring';
+import type { AnswerOptions, AnswerResult, PictureTokens, ReadTextOptions, TaskContext, TextEvent } from './types';
 import { writeTexts } from './writing';
 
 /** FBC2's tokens of each kind of question, behind LT_ and RT_. */
@@ -30,7 +23,7 @@ export async function answer(
   picture: PictureTokens | null,
   options: AnswerOptions,
   context: TaskContext<TextEvent>,
-): Promise<TextResult> {
+): Promise<AnswerResult> {
   checkText('the question', question, 'что стоит слева?');
   const kind = options.kind ?? (picture ? 'visual' : 'text');
   if (!Object.hasOwn(TOKENS, kind))
@@ -53,7 +46,7 @@ export async function readText(
   picture: PictureTokens,
   options: ReadTextOptions,
   context: TaskContext<TextEvent>,
-): Promise<TextResult> {
+): Promise<AnswerResult> {
   return respond(model, options.instruction ?? INSTRUCTIONS.reading, picture, 'REC', options, context);
 }
 
@@ -62,19 +55,21 @@ async function respond(
   prompt: string,
   picture: PictureTokens | null,
   token: string,
-  options: TextOptions,
+  options: ReadTextOptions,
   context: TaskContext<TextEvent>,
-): Promise<TextResult> {
+): Promise<AnswerResult> {
   checkSampling(options);
   const { config } = model.manifest;
   const left = leftPrompt(model, prompt, taskToken(model, options.leftSpecialToken, `LT_${token}`, context), context);
-  const start = model.openPrompt('right', '', taskToken(model, options.rightSpecialToken, `RT_${token}`, context));
+  const rightToken = taskToken(model, options.rightSpecialToken, `RT_${token}`, context);
+  const start = model.openPrompt('right', '', rightToken);
   const noPicture = new Array<number>(config.imageSide ** 2).fill(0);
   const [tokens] = picture ? await imageTokens(model, [picture], context) : [noPicture];
-  return writeTexts(
+  const before = [...left, ...tokens!];
+  const result = await writeTexts(
     model,
     {
-      prefix: [...left, ...tokens!, ...start.ids],
+      prefix: [...before, ...start.ids],
       templateIds: [],
       end: config.leftLength + config.imageSide ** 2 + config.rightLength,
       classes: model.bpeVocabulary,
@@ -83,4 +78,8 @@ async function respond(
     },
     context,
   );
+  if (!options.perplexities) return result;
+  const tails = result.texts.map((text) => ({ prefix: 0, ids: model.rightPrompt(text, rightToken).ids }));
+  const { right } = await scoreStreams(model, { prefixes: [before], tails, streams: ['right'] }, context);
+  return { ...result, textPerplexities: right! };
 }

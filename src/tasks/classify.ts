@@ -57,5 +57,6 @@ export async function classify(
     scores: zeroShotScores(perplexities),
     probabilities: inverseProbabilities(perplexities),
     textPerplexities: perplexities,
+    tokens: rights.map((ids) => model.textIds(ids)),
   };
 }

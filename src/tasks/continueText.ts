@@ -1,5 +1,6 @@
 import { RudolphError } from '../errors';
-import type { LoadedModel } from './loadedModel';
+import type { ModelConfig } from '../format/manifest';
+import { bpeVocabularyOf, type LoadedModel } from './loadedModel';
 import { checkText, taskToken } from './prompts';
 import { TEXT_SAMPLING } from './sampling';
 import { scoreStreams } from './scoring';
@@ -20,12 +21,7 @@ export async function continueText(
   checkText('the text', text);
   const { config } = model.manifest;
   const { allowed } = options;
-  const wrong = allowed?.find((id) => !(Number.isInteger(id) && id >= 0 && id < model.bpeVocabulary));
-  if (wrong !== undefined)
-    throw new RudolphError(
-      'bad-input',
-      `allowed holds ${wrong}, expected text ids from 0 to ${model.bpeVocabulary - 1}`,
-    );
+  checkAllowed(config, allowed);
   const special = taskToken(model, options.specialToken, 'LT_T2T', context);
   const template = model.openPrompt('left', text, special);
   const result = await writeTexts(
@@ -52,4 +48,12 @@ export async function continueText(
     context,
   );
   return { ...result, textPerplexities: left! };
+}
+
+/** @throws RudolphError `bad-input` for ids that are no text ids of the model. */
+export function checkAllowed(config: ModelConfig, allowed: readonly number[] | undefined): void {
+  const vocabulary = bpeVocabularyOf(config);
+  const wrong = allowed?.find((id) => !(Number.isInteger(id) && id >= 0 && id < vocabulary));
+  if (wrong !== undefined)
+    throw new RudolphError('bad-input', `allowed holds ${wrong}, expected text ids from 0 to ${vocabulary - 1}`);
 }

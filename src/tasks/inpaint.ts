@@ -1,4 +1,5 @@
 import { RudolphError } from '../errors';
+import type { ModelConfig } from '../format/manifest';
 import { NO_TOKEN } from '../model/sampler';
 import { drawPictures } from './drawing';
 import type { LoadedModel } from './loadedModel';
@@ -19,6 +20,27 @@ export async function inpaint(
 ): Promise<TextToImageResult> {
   const { config } = model.manifest;
   const { borders, mask, ...drawing } = options;
+  const anew = drawnAnew(config, picture, { borders, mask });
+  const kept = async (): Promise<Uint32Array<ArrayBuffer>> => {
+    const [codes] = await imageTokens(model, [picture], context);
+    const forced = new Uint32Array(model.transformer.sequenceLength).fill(NO_TOKEN);
+    codes!.forEach((id, token) => {
+      if (!anew[token]) forced[config.leftLength + token] = id;
+    });
+    return forced;
+  };
+  return drawPictures(model, prompt, kept, drawing, context);
+}
+
+/**
+ * Which tokens are drawn anew, d² flags row by row. Needs no weights: what cannot work is found before they are there.
+ * @throws RudolphError `bad-input` for an unusable picture, borders or mask, both or neither, or nothing to draw.
+ */
+export function drawnAnew(
+  config: ModelConfig,
+  picture: PictureTokens,
+  { borders, mask }: { readonly [K in 'borders' | 'mask']?: InpaintOptions[K] | undefined },
+): boolean[] {
   if ((borders === undefined) === (mask === undefined))
     throw new RudolphError('bad-input', 'give either borders to keep or a mask of what to draw anew');
   checkPicture(config, picture, 'the picture');
@@ -30,13 +52,5 @@ export async function inpaint(
         ? `the borders keep all ${config.imageSide}×${config.imageSide} tokens, so there is nothing to draw`
         : 'the mask is black everywhere, so there is nothing to draw: paint white what should be drawn anew',
     );
-  const kept = async (): Promise<Uint32Array<ArrayBuffer>> => {
-    const [codes] = await imageTokens(model, [picture], context);
-    const forced = new Uint32Array(model.transformer.sequenceLength).fill(NO_TOKEN);
-    codes!.forEach((id, token) => {
-      if (!anew[token]) forced[config.leftLength + token] = id;
-    });
-    return forced;
-  };
-  return drawPictures(model, prompt, kept, drawing, context);
+  return anew;
 }

@@ -25,7 +25,8 @@ export interface LoadOptions {
   readonly onMemory?: (memory: GpuMemory) => void;
 }
 
-function bpeVocabularyOf({ textVocabulary, leftLength, textSpecialTokens }: Manifest['config']): number {
+/** E: ids from here on are special tokens or pads. */
+export function bpeVocabularyOf({ textVocabulary, leftLength, textSpecialTokens }: Manifest['config']): number {
   return textVocabulary - leftLength - textSpecialTokens;
 }
 
@@ -162,7 +163,7 @@ export class LoadedModel {
     return this.#tokenizerWith('imageEncoder', signal);
   }
 
-  /** E: ids from here on are special tokens or pads. */
+  /** See `bpeVocabularyOf`. */
   get bpeVocabulary(): number {
     return bpeVocabularyOf(this.manifest.config);
   }
@@ -215,6 +216,11 @@ export class LoadedModel {
     }
     const ids = prompt.ids.slice(0, prompt.count);
     return { ids, textIds: ids.filter((id) => id > END && id < this.bpeVocabulary) };
+  }
+
+  /** Ids of a text as the model reads it, of those of a prompt: without 2, the special token, the closing 3 and padding. */
+  textIds(prompt: readonly number[]): number[] {
+    return prompt.filter((id) => id === this.tokenizer.unk || (id > END && id < this.bpeVocabulary));
   }
 
   /**

@@ -26,7 +26,9 @@ export async function perplexity(
     throw new RudolphError('bad-input', 'there is nothing to score: give left text or a picture');
   const usual = image === undefined ? 'LT_T2T' : left === undefined ? 'LT_I2T' : 'LT_T2I';
   const leftToken = taskToken(model, options.leftSpecialToken, usual, context);
-  const ids = [...leftPrompt(model, left ?? '', leftToken, context)];
+  const leftIds = leftPrompt(model, left ?? '', leftToken, context);
+  const ids = [...leftIds];
+  let rightIds: readonly number[] | null = null;
   const streams: Stream[] = left === undefined ? [] : ['left'];
   if (image !== undefined) {
     const [codes] = await imageTokens(model, [image], context);
@@ -35,7 +37,8 @@ export async function perplexity(
   }
   if (right !== undefined) {
     const rightToken = taskToken(model, options.rightSpecialToken, 'RT_I2T', context);
-    ids.push(...rightPrompt(model, right, rightToken, context));
+    rightIds = rightPrompt(model, right, rightToken, context);
+    ids.push(...rightIds);
     streams.push('right');
   }
   const found = await scoreStreams(
@@ -47,5 +50,13 @@ export async function perplexity(
     },
     context,
   );
-  return { left: found.left?.[0] ?? null, image: found.image?.[0] ?? null, right: found.right?.[0] ?? null };
+  return {
+    left: found.left?.[0] ?? null,
+    image: found.image?.[0] ?? null,
+    right: found.right?.[0] ?? null,
+    tokens: {
+      left: left === undefined ? null : model.textIds(leftIds),
+      right: rightIds && model.textIds(rightIds),
+    },
+  };
 }

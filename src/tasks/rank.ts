@@ -34,7 +34,7 @@ export async function rankImages(
     },
     context,
   );
-  return rank(texts!, image!, options.weight ?? IMAGE_RANKING_WEIGHT);
+  return { ...rank(texts!, image!, options.weight ?? IMAGE_RANKING_WEIGHT), tokens: [model.textIds(right)] };
 }
 
 /**
@@ -67,7 +67,10 @@ export async function rankTexts(
     },
     context,
   );
-  return rank(left!, image!, options.weight ?? TEXT_RANKING_WEIGHT, counts);
+  return {
+    ...rank(left!, image!, options.weight ?? TEXT_RANKING_WEIGHT, counts),
+    tokens: lefts.map((ids) => model.textIds(ids)),
+  };
 }
 
 function checkList(what: string, list: unknown): void {

@@ -134,11 +134,21 @@ export interface AnswerOptions extends TextOptions {
   readonly kind?: 'visual' | 'text' | 'maths';
   /** What stands before the question; FBC2's by default: see `INSTRUCTIONS`. Empty: nothing. */
   readonly instruction?: string;
+  /** Compute the answers' perplexities, too. */
+  readonly perplexities?: boolean;
 }
 
 export interface ReadTextOptions extends TextOptions {
   /** Left text; FBC2's 'распознай текст на картинке.' by default. */
   readonly instruction?: string;
+  /** Compute the texts' perplexities, too. */
+  readonly perplexities?: boolean;
+}
+
+/** Of `answer` and `readText`. */
+export interface AnswerResult extends TextResult {
+  /** Of each of `texts`, encoded again with a closing 3, behind left text and picture, when `perplexities` asked for them. */
+  readonly textPerplexities?: readonly number[];
 }
 
 export interface ClassifyOptions {
@@ -161,6 +171,8 @@ export interface ClassifyResult {
   /** Proportional to 1 / perplexity; the highest wins. They add up to 1. */
   readonly probabilities: readonly number[];
   readonly textPerplexities: readonly number[];
+  /** Ids of each class's right text as it was read: without 2, the special token, the closing 3 and what was cut off. */
+  readonly tokens: readonly (readonly number[])[];
 }
 
 export interface ContinueTextOptions extends SamplingOptions {
@@ -191,6 +203,8 @@ export interface RankTextsOptions extends RankOptions {
 export interface RankResult extends Ranking {
   /** Indices of what was ranked, the best first. `scores` and perplexities stay in the order of the input. */
   readonly order: readonly number[];
+  /** Ids of each text as it was read (of `rankImages`, of the only one): as in `ClassifyResult`. */
+  readonly tokens: readonly (readonly number[])[];
 }
 
 /** Any part of a sequence: left text, picture, right text. Behind right text stand all parts; what is absent is empty. */
@@ -210,6 +224,8 @@ export interface PerplexityResult {
   readonly left: number | null;
   readonly image: number | null;
   readonly right: number | null;
+  /** Ids of the texts as they were read: as in `ClassifyResult`. */
+  readonly tokens: { readonly left: readonly number[] | null; readonly right: readonly number[] | null };
 }
 
 /** Every task: what it takes, tells and returns. The last argument of each is its options. */
@@ -232,12 +248,12 @@ export interface TaskTypes {
   answer: {
     readonly args: readonly [question: string, picture: PictureTokens | null, options?: AnswerOptions];
     readonly event: TextEvent;
-    readonly result: TextResult;
+    readonly result: AnswerResult;
   };
   readText: {
     readonly args: readonly [picture: PictureTokens, options?: ReadTextOptions];
     readonly event: TextEvent;
-    readonly result: TextResult;
+    readonly result: AnswerResult;
   };
   classify: {
     readonly args: readonly [picture: PictureTokens, classes: readonly string[], options?: ClassifyOptions];

@@ -49,6 +49,14 @@ describe('options', () => {
     expect(options.integer('count')).toBeUndefined();
   });
 
+  it('takes a number below zero as a value, and says what is expected', () => {
+    expect(() => parse('--count', '-1').integer('count', { min: 0, max: 9 })).toThrow(
+      '--count is "-1"; expected a whole number from 0 to 9',
+    );
+    expect(parse('--class', '-5', '--class', '-0,5').all('class')).toEqual(['-5', '-0,5']);
+    expect(() => parse('--json', '-1')).toThrow("there is no option '-1'"); // a switch takes none
+  });
+
   it.each([
     ['1', { min: 1, max: 64 }],
     ['64', { min: 1, max: 64 }],

@@ -67,12 +67,21 @@ interface Ranks {
   readonly ppl_txt: number[];
   readonly ppl_img: number[];
 }
-type Drawing = Ranks & { readonly codebooks: number[][]; readonly files: string[]; readonly seed: number };
+type Drawing = Ranks & {
+  readonly text: string;
+  readonly codebooks: number[][];
+  readonly files: string[];
+  readonly seed: number;
+};
 interface Texts {
   readonly texts: string[];
   readonly counts: number[];
   readonly tokens: number[][];
   readonly seed: number;
+}
+/** What a command that looks at a picture adds. */
+interface Looked {
+  readonly codebook: number[] | null;
 }
 
 describe('draw', () => {
@@ -94,7 +103,7 @@ describe('draw', () => {
     expect(drawn.codebooks.map((codes) => codes.length)).toEqual([16, 16, 16]);
     expect(drawn.files).toEqual([0, 1, 2].map((number) => join(out, `rudolph-7-${number}.png`)));
     expect(drawn.scores).toEqual(ascending(drawn.scores));
-    expect(drawn.seed).toBe(7);
+    expect(drawn).toMatchObject({ seed: 7, text: 'красный круг' });
     expect(await sharp(drawn.files[2]).metadata()).toMatchObject({ width: SIDE * 16, height: SIDE * 16 });
     // The perplexities are those of the same pictures ranked by hand.
     const again = await runJson<Ranks>(
@@ -111,15 +120,36 @@ describe('draw', () => {
   it('takes a template and guidance, which change the picture, and prints the files', async () => {
     const args = ['draw', '--text', 'круг', '--seed', '1', '--top-k', '1', '--out', join(folder, 'guided')];
     const tokens = async (...more: string[]): Promise<string> =>
-      (await runJson<Drawing>(args[0]!, ...args.slice(1), ...more)).codebooks.join();
+      (await runJson<Drawing>(args[0]!, ...args.slice(1), '--force', ...more)).codebooks.join();
     const plain = await tokens();
     expect(await tokens('--template', '{}')).toBe(plain);
     expect(await tokens('--template', 'старый дом, {} у реки')).not.toBe(plain);
     expect(await tokens('--guidance', '1')).not.toBe(plain); // the empty prompt alone
-    const { stdout } = await run(args[0]!, ...args.slice(1), '--keep', '1');
+    const { stdout } = await run(args[0]!, ...args.slice(1), '--keep', '1', '--force');
     expect(stdout).toMatch(
       /rudolph-1-0\.png {2}score 0\.0000 \(perplexity of the text [\d.e+]+, of the picture [\d.e+]+\)\n$/,
     );
+  });
+});
+
+describe('pictures that are there already', () => {
+  it('stay, unless --force replaces them', async () => {
+    const out = join(folder, 'there');
+    mkdirSync(out);
+    const theirs = join(out, 'rudolph-4-0.png');
+    writeFileSync(theirs, 'somebody’s');
+    const args = ['--text', 'круг', '--seed', '4', '--out', out];
+    await expect(run('draw', ...args)).rejects.toThrow(`${theirs} exists already; --force replaces it`);
+    expect(readFileSync(theirs, 'utf8')).toBe('somebody’s');
+    expect((await run('draw', ...args, '--force')).stdout).toBe(`${theirs}\n`);
+    expect(await sharp(theirs).metadata()).toMatchObject({ format: 'png' });
+    // Without a seed the names are new each time.
+    const [first, second] = [
+      await run('draw', '--text', 'круг', '--out', out),
+      await run('draw', '--text', 'круг', '--out', out),
+    ];
+    expect(first.stdout).toMatch(/rudolph-\d+-0\.png\n$/);
+    expect(second.stdout).not.toBe(first.stdout);
   });
 });
 
@@ -144,6 +174,7 @@ describe('inpaint', () => {
       out,
     );
     expect(result.files[1]).toBe(join(out, 'rudolph-inpaint-3-1.png'));
+    expect(result.text).toBe('старый дом');
     for (const codes of result.codebooks) kept(0, (row, column) => row < 1 || column < 2, codes);
     expect(result.codebooks[0]).not.toEqual(result.codebooks[1]);
     expect(await sharp(result.files[0]).metadata()).toMatchObject({ width: SIDE * 8, height: SIDE * 8 });
@@ -194,19 +225,60 @@ describe('caption', () => {
   });
 });
 
+describe('a candidate', () => {
+  it('of what draw prints is described, and decoded', async () => {
+    const prompt = ['--text', 'круг', '--seed', '9', '--count', '2', '--out', join(folder, 'candidates')];
+    const drawn = await runJson<Drawing>('draw', ...prompt);
+    const file = json('candidates.json', drawn);
+    const captioned = await runJson<Texts & Looked>('caption', '--codebook', file, '--candidate', '1', '--seed', '1');
+    expect(captioned.codebook).toEqual(drawn.codebooks[1]);
+    // Its own JSON is as good.
+    const again = await runJson<Looked>('perplexity', '--codebook', json('captioned.json', captioned));
+    expect(again.codebook).toEqual(drawn.codebooks[1]);
+    const out = join(folder, 'candidate.png');
+    await run('decode-image', '--indices', file, '--candidate', '1', '--out', out);
+    const pixels = (path: string): Promise<Buffer> => sharp(path).raw().toBuffer();
+    expect(await pixels(out)).toEqual(await pixels(drawn.files[1]!));
+  });
+});
+
 describe('answer and read', () => {
   it('answer questions about a picture, a text and a sum', async () => {
     const args = ['--question', 'что стоит у реки?', '--seed', '2', '--count', '3', '--temperature', '2'];
-    const answers: Texts[] = [];
+    const answers: (Texts & Looked & { ppl_txt: number[] })[] = [];
     for (const more of [['--image', PICTURE], [], ['--kind', 'maths']])
-      answers.push(await runJson<Texts>('answer', ...args, ...more));
-    for (const { counts, texts, tokens, seed } of answers) {
+      answers.push(await runJson('answer', ...args, ...more));
+    for (const { counts, texts, tokens, seed, ppl_txt: perplexities } of answers) {
+      expect(perplexities).toHaveLength(texts.length);
+      expect(perplexities.every((value) => value >= 1)).toBe(true);
       expect(sum(counts)).toBe(3);
       expect(tokens).toHaveLength(texts.length);
       expect(tokens.flat().every((id) => id < 400)).toBe(true); // BPE ids only
       expect(seed).toBe(2);
     }
     expect(answers[0]!.tokens).not.toEqual(answers[1]!.tokens);
+    const encoded = JSON.parse((await run('encode-image', '--json', '--image', PICTURE)).stdout) as {
+      indices: number[];
+    };
+    expect(answers.map(({ codebook }) => codebook)).toEqual([encoded.indices, null, null]);
+    // Behind the same left text and picture, by the other command.
+    const alone = await runJson<{ ppl_right: number }>(
+      'perplexity',
+      '--left',
+      'ответь на вопрос по картинке. что стоит у реки?',
+      '--image',
+      PICTURE,
+      '--right',
+      answers[0]!.texts[0]!,
+      '--left-special-token',
+      'LT_UNK',
+      '--right-special-token',
+      'RT_UNK',
+    );
+    expectRelative([answers[0]!.ppl_txt[0]!], [alone.ppl_right], 1e-4);
+    const read = await runJson<Texts & Looked & { ppl_txt: number[] }>('read', '--image', PICTURE, '--seed', '2');
+    expect(read.ppl_txt).toHaveLength(read.texts.length);
+    expect(read.codebook).toEqual(encoded.indices);
   });
 
   it('say on stderr that the model was not trained for it, and print a line a text', async () => {
@@ -228,10 +300,12 @@ describe('classify', () => {
   ].flat();
 
   it('gives upstream’s class and scores, and probabilities', async () => {
-    const result = await runJson<Record<'scores' | 'probabilities' | 'ppl_txt', number[]> & { label: number }>(
-      'classify',
-      ...args,
-    );
+    const result = await runJson<
+      Record<'scores' | 'probabilities' | 'ppl_txt', number[]> & Looked & { label: number; tokens: number[][] }
+    >('classify', ...args);
+    const rights = classes.map((name) => template!.replace('{}', name));
+    expect(result.tokens).toEqual(JSON.parse((await run('tokenize', '--json', ...rights)).stdout));
+    expect(result.codebook).toHaveLength(SIDE * SIDE);
     expect(result).toMatchObject({ label: expected.label, class: expected.class, classes });
     result.scores.forEach((score, k) => expect(score).toBeCloseTo(expected.scores[k]!, 3));
     expect(sum(result.probabilities)).toBeCloseTo(1, 6);
@@ -294,6 +368,8 @@ describe('rankings and perplexity', () => {
     const expected = cases.rank_images_by_text!;
     const args = ['--text', expected.text, '--codebooks', codebooks];
     const result = await runJson<Ranks & { order: number[] }>('rank-images', ...args);
+    const ids = JSON.parse((await run('tokenize', '--json', expected.text)).stdout) as number[][];
+    expect(result).toMatchObject({ text: expected.text, tokens: ids, codebooks: ranked });
     expectRelative(result.ppl_txt, expected.ppl_txt, PERPLEXITY);
     expectRelative(result.ppl_img, expected.ppl_img, PERPLEXITY);
     expect(result.order).toEqual([3, 0, 4, 1, 2]); // of upstream's scores
@@ -313,7 +389,8 @@ describe('rankings and perplexity', () => {
     const expected = cases.rank_texts_by_image!;
     const args = ['--image', `${FOLDER}/${expected.image}`, ...expected.texts.flatMap((text) => ['--text', text])];
     const result = await runJson<Ranks & { texts: string[]; order: number[] }>('rank-texts', ...args);
-    expect(result).toMatchObject({ texts: expected.texts, order: [0, 1, 2] });
+    const ids = JSON.parse((await run('tokenize', '--json', ...expected.texts)).stdout) as number[][];
+    expect(result).toMatchObject({ texts: expected.texts, tokens: ids, order: [0, 1, 2] });
     expectRelative(result.ppl_txt, expected.ppl_txt, PERPLEXITY);
     expectRelative(result.ppl_img, expected.ppl_img, PERPLEXITY);
     const counted = await runJson<Ranks & { order: number[] }>('rank-texts', ...args, '--counts', '1,1,10');
@@ -326,7 +403,8 @@ describe('rankings and perplexity', () => {
     const picture = json('picture.json', ranked[2]);
     type Parts = Record<'ppl_left' | 'ppl_img' | 'ppl_right', number | null>;
     const behind = await runJson<Parts>('perplexity', '--codebook', picture, '--right', images.text);
-    expect(behind.ppl_left).toBeNull();
+    const ids = JSON.parse((await run('tokenize', '--json', images.text)).stdout) as number[][];
+    expect(behind).toMatchObject({ ppl_left: null, tokens_left: null, tokens_right: ids[0], codebook: ranked[2] });
     expectRelative([behind.ppl_img!, behind.ppl_right!], [images.ppl_img[2]!, images.ppl_txt[2]!], PERPLEXITY);
     const texts = cases.rank_texts_by_image!;
     const before = await run('perplexity', '--left', texts.texts[1]!, '--image', `${FOLDER}/${texts.image}`);

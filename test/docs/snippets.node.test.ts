@@ -87,9 +87,9 @@ it('README: the command line draws, describes, chooses and draws anew', { timeou
     writeFileSync(join(model, name), bytes);
   }
   const small: Record<string, string> = { embedded: model, '8,0,0,0': '2,0,0,0' };
-  const [drawn, caption, chosen, anew, help] = await runAll(take('README.md', 'caption --model embedded'), (words) =>
-    words.map((word) => small[word] ?? word),
-  );
+  const snippet = take('README.md', 'caption --model embedded');
+  const fit = (words: string[]): string[] => words.map((word) => small[word] ?? word);
+  const [drawn, caption, chosen, anew, help] = await runAll(snippet, fit);
   expect(drawn).toContain(join('pictures', 'rudolph-1-0.png'));
   const { texts, counts } = JSON.parse(caption!) as { texts: string[]; counts: number[] };
   expect(counts).toHaveLength(texts.length);
@@ -97,6 +97,10 @@ it('README: the command line draws, describes, chooses and draws anew', { timeou
   expect(chosen).toMatch(/^ *[\d.]+ % {2}(вишня|ёлка|кот) {2}\(perplexity/);
   expect(anew).toContain('.png');
   expect(help).toContain('Commands:');
+  // A second time: nobody's picture is gone, and the refusal says what to do; all the rest goes on from the picture that is there.
+  await expect(runAll(snippet, fit)).rejects.toThrow('rudolph-1-0.png exists already; --force replaces it');
+  const again = await runAll(snippet, (words) => [...fit(words), ...(words[0] === 'draw' ? ['--force'] : [])]);
+  expect(again.slice(0, 3)).toEqual([drawn, expect.any(String), chosen]);
 });
 
 it('README and its guide: a checkpoint becomes a folder, which draws and computes', { timeout: 240_000 }, async () => {

@@ -60,12 +60,11 @@ it('opens tasks by their tabs, by arrow keys and by the address; Back returns', 
   await page.goForward();
   expect(await openTab()).toBe('tab-rank');
   await page.focus('#tab-rank');
-  await page.keyboard.press('ArrowRight');
-  await page.keyboard.press('ArrowRight');
+  for (let k = 0; k < 3; k++) await page.keyboard.press('ArrowRight');
   expect(await openTab()).toBe('tab-draw'); // around the end
   await page.keyboard.press('End');
-  expect(await openTab()).toBe('tab-continue');
-  expect(await page.evaluate(() => document.activeElement?.id)).toBe('tab-continue');
+  expect(await openTab()).toBe('tab-perplexity');
+  expect(await page.evaluate(() => document.activeElement?.id)).toBe('tab-perplexity');
   await page.goBack(); // arrows make one entry together
   expect(await openTab()).toBe('tab-rank');
 });
@@ -392,6 +391,100 @@ it('continues a text, marks what is new and goes on from there', async () => {
   expect(await page.locator('#continue-output').textContent()).toBe('');
 });
 
+/** A perplexity as the page says it. */
+const FIGURE = /^(?:\d[\d\s]*(?:,\d+)?|\d,\d·10[⁰¹²³⁴⁵⁶⁷⁸⁹]+)$/;
+
+it('measures a picture with its texts, and a text alone; a link and the history bring both back', async () => {
+  await openReady('perplexity');
+  // What the first example shows is filled in.
+  expect(await page.inputValue('#perplexity-right')).toBe('на картинке кот слева от ёлки на голубом фоне');
+  const parts = await run('perplexity', '.bars > li');
+  expect(await parts.locator('.bar-name').allTextContents()).toEqual(['Картинка', 'Текст после картинки']);
+  await page.fill('#perplexity-left', 'красный круг');
+  await page.focus('#perplexity-left');
+  await page.keyboard.press('Enter');
+  await expect.poll(() => parts.count(), LONG).toBe(3);
+  for (const text of await parts.locator('.bar-part').allTextContents()) expect(text).toMatch(FIGURE);
+  await page.locator('#perplexity-output').getByRole('button', { name: 'Копировать' }).click();
+  await expect
+    .poll(() => page.evaluate(() => navigator.clipboard.readText()))
+    .toMatch(/^красный круг: перплексия [^\n]+\nкот слева от ёлки на голубом фоне: .*\nна картинке кот .*$/);
+  await page.locator('#perplexity-output').getByRole('button', { name: 'Ссылка' }).click();
+  await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toContain('#perplexity?');
+  const link = await page.evaluate(() => navigator.clipboard.readText());
+
+  await page.locator('#perplexity-mode label', { hasText: /^текст$/ }).click();
+  expect(await page.locator('#panel-perplexity .slot').isVisible()).toBe(false);
+  expect(await page.locator('#perplexity-right').isVisible()).toBe(false);
+  expect(await page.locator('#perplexity-output').textContent()).toBe(''); // they were about the picture
+  await page.fill('#perplexity-left', '');
+  await page.click('#perplexity-button');
+  expect(await page.locator('#perplexity-output .error-headline').textContent()).toContain('хотя бы один текст');
+  await page.locator('#panel-perplexity .examples .chip').first().click();
+  await run('perplexity', '.bars > li');
+  expect(await parts.locator('.bar-name').allTextContents()).toEqual(['Текст']);
+
+  await page.locator('#history summary').click();
+  await page.locator('.history-open').nth(1).click();
+  await expect.poll(() => parts.count()).toBe(3);
+  expect(await parts.locator('.bar-details').first().textContent()).toBe('красный круг');
+  expect(await page.inputValue('#perplexity-left')).toBe('красный круг');
+  await page.locator('.history-open').nth(2).click();
+  await expect.poll(() => parts.count()).toBe(2);
+  expect(await page.inputValue('#perplexity-left')).toBe('');
+
+  await page.goto('about:blank');
+  await page.goto(link);
+  await page.locator('#panel-perplexity').waitFor();
+  expect(await page.inputValue('#perplexity-left')).toBe('красный круг');
+  expect(await page.locator('#perplexity-mode :checked').inputValue()).toBe('picture');
+});
+
+it('measures a picture that is dropped while a text is measured', async () => {
+  await page.goto(`${site.address('tiny')}#perplexity`);
+  await page.locator('#perplexity-mode label', { hasText: /^текст$/ }).click();
+  await giveFiles(page, 'drop', 'image1.png');
+  await page.locator('#panel-perplexity .chosen .thumb[title="image1.png"]').waitFor();
+  expect(await page.locator('#perplexity-mode :checked').inputValue()).toBe('picture');
+  expect(await page.inputValue('#perplexity-right')).toBe(''); // nobody knows what the file shows
+});
+
+it('hands a drawn picture to every task that looks at one', async () => {
+  await openReady('draw');
+  await draw();
+  // Wherever they were left with something else.
+  await page.click('#tab-answer');
+  await page.locator('#answer-kind label', { hasText: 'о тексте' }).click();
+  await page.click('#tab-rank');
+  await page.locator('#rank-mode label', { hasText: 'картинки' }).click();
+  await page.click('#tab-perplexity');
+  await page.locator('#perplexity-mode label', { hasText: /^текст$/ }).click();
+  const results = {
+    answer: ['Спросить', '.text-list > li'],
+    read: ['Прочитать', '.text-list > li'],
+    classify: ['Выбрать класс', '.bars > li'],
+    rank: ['Сравнить', '.text-list > li'],
+    perplexity: ['Измерить', '.bars > li'],
+  } as const;
+  for (const [task, [name, result]] of Object.entries(results)) {
+    await page.click('#tab-draw');
+    const more = page.locator('.card-more');
+    if ((await more.getAttribute('open')) === null) {
+      await page.locator('.card-more summary').focus();
+      await page.keyboard.press('Enter');
+    }
+    const button = more.getByRole('button', { name: `${name}: картинка 1` });
+    if (task === 'read') await button.tap();
+    else await button.click();
+    expect(await openTab()).toBe(`tab-${task}`);
+    expect(await page.locator(`#panel-${task} .chosen .thumb`).getAttribute('title')).toBe('красный круг');
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe(`${task}-button`);
+    await page.keyboard.press('Enter');
+    await page.locator(`#${task}-output ${result}`).first().waitFor(LONG);
+  }
+  expect(await page.inputValue('#perplexity-right')).toBe('на картинке красный круг');
+});
+
 it('offers what was drawn to every other task', async () => {
   await openReady('draw');
   await draw();
@@ -418,6 +511,7 @@ it('fits windows from 360 pixels on and passes axe, each task with its results',
     classify: '.bars',
     rank: '.text-list',
     continue: '.text-list',
+    perplexity: '.bars',
   })) {
     await page.click(`#tab-${task}`);
     if (task === 'continue') await page.fill('#continue-text', 'кот');

@@ -89,6 +89,16 @@ describe('tasks', () => {
     });
   });
 
+  it('tells the ids that were read: without special ones and padding, with unknown letters, cut where they were cut', async () => {
+    const { tokenizer } = engine.model;
+    const long = 'красный круг и дом '.repeat(8);
+    const { tokens } = await engine.classify(codes, ['кот', '漢', long], { template: '{}' });
+    expect(tokens.slice(0, 2)).toEqual([tokenizer.encode('кот'), tokenizer.encode('漢')]);
+    expect(tokens[1]).toContain(tokenizer.unk);
+    const room = engine.manifest.config.rightLength - 2; // 2 and the special token; no 3 where the text was cut
+    expect(tokens[2]).toEqual(tokenizer.encode(long.trim()).slice(0, room));
+  });
+
   describe('rankings', () => {
     it('are finite for one candidate, for equal ones and for an empty text', async () => {
       for (const pictures of [[codes], [codes, codes, codes], [codes, others]] as PictureTokens[][]) {
@@ -262,6 +272,10 @@ describe('tasks', () => {
         instruction: 'определи правильный ответ по тексту.',
       });
       expect(zeros.tokens).toEqual(none.tokens);
+      expect(none).not.toHaveProperty('textPerplexities'); // another pass over the sequence: only where it is asked for
+      const scored = await engine.answer('дом', null, { seed: 2, perplexities: true });
+      expect(scored).toEqual({ ...none, textPerplexities: none.texts.map(() => expect.any(Number)) });
+      finite(scored.textPerplexities!);
       for (const id of none.tokens.flat()) expect(id).toBeLessThan(engine.model.bpeVocabulary);
       await expect(engine.answer('дом', null, { kind: 'visual' })).rejects.toThrow(/needs a picture/);
       await expect(engine.answer('дом', codes, { kind: 'text' })).rejects.toThrow(/takes no picture/);
@@ -299,7 +313,12 @@ describe('tasks', () => {
   });
 
   it('perplexity scores what is given, and nothing else', async () => {
-    expect(await engine.perplexity({ left: 'кот' })).toEqual({ left: expect.any(Number), image: null, right: null });
+    expect(await engine.perplexity({ left: 'Кот' })).toEqual({
+      left: expect.any(Number),
+      image: null,
+      right: null,
+      tokens: { left: engine.model.tokenizer.encode('кот'), right: null },
+    });
     const whole = await engine.perplexity({ left: 'кот', image: codes, right: 'кот' });
     finite([whole.left!, whole.image!, whole.right!]);
     const empty = await engine.perplexity({ left: '' });

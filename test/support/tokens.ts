@@ -1,3 +1,5 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { expect } from 'vitest';
 import { forward } from '../../src/model/forward';
 import { generate } from '../../src/model/generate';
 import type { Engine } from '../../src/tasks/engine';
@@ -13,6 +15,38 @@ export const LARGEST_MARGIN = 1e-3;
 export interface Drawing {
   readonly prompt: string;
   readonly seed: number;
+}
+
+/** What the embedded model draws in tests. */
+export const DRAWING: Drawing = { prompt: 'большая вишня в центре на белом фоне', seed: 1 };
+
+/** What it drew when it came into the repository. */
+const STORED = 'test/fixtures/embedded-tokens.json';
+
+interface StoredTokens extends Drawing {
+  /** Which weights drew them, and on what. */
+  readonly transformer: string;
+  readonly adapter: string;
+  readonly codebooks: readonly (readonly number[])[];
+}
+
+export function transformerOf({ manifest }: Engine): string {
+  return manifest.components.transformer!.shards.map((shard) => shard.sha256).join(' ');
+}
+
+export function writeStoredTokens(stored: StoredTokens): void {
+  writeFileSync(STORED, `${JSON.stringify(stored)}\n`);
+}
+
+/** Fails where they are another model's than `transformer`'s. */
+export function readStoredTokens(transformer: string): StoredTokens {
+  expect(existsSync(STORED), `${STORED} is missing: RUDOLPH_WRITE_FIXTURES=1 writes it`).toBe(true);
+  const stored = JSON.parse(readFileSync(STORED, 'utf8')) as StoredTokens;
+  expect(
+    stored.transformer,
+    'the model is another one than drew the stored tokens: write them anew with RUDOLPH_WRITE_FIXTURES=1',
+  ).toBe(transformer);
+  return stored;
 }
 
 /** Draws candidates with the default sampling, `batch` at once; (count, d²). Nothing is decoded. */
@@ -100,4 +134,17 @@ export async function tokenDifferences(
     differences.push({ text, margin: close });
   }
   return differences;
+}
+
+/** Fails where tokens of `DRAWING` differ by more than rounding can explain; says on the console where they differ at all. */
+export async function expectTokens(
+  engine: Engine,
+  actual: readonly (readonly number[])[],
+  expected: readonly (readonly number[])[],
+  what: string,
+): Promise<void> {
+  const differences = await tokenDifferences(engine, DRAWING, actual, expected);
+  for (const { text } of differences) console.warn(`${what}: ${text}`);
+  const worst = Math.max(0, ...differences.map(({ margin }) => Math.abs(margin)));
+  expect(worst, `${what}: ${differences.map(({ text }) => text).join('\n')}`).toBeLessThanOrEqual(LARGEST_MARGIN);
 }

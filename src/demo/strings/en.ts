@@ -40,6 +40,7 @@ export const EN: Strings = {
   tabClassify: 'Classify',
   tabRank: 'Compare',
   tabContinue: 'Continue',
+  tabPerplexity: 'Measure',
 
   drawTitle: 'Draw',
   promptLabel: 'What to draw, in Russian',
@@ -94,6 +95,9 @@ export const EN: Strings = {
   describeLabel: (number) => `Describe picture ${number}`,
   redraw: 'Redraw',
   redrawLabel: (number) => `Redraw a part of picture ${number}`,
+  moreTasks: 'More',
+  moreTasksLabel: (number) => `More with picture ${number}`,
+  passOnLabel: (task, number) => `${task}: picture ${number}`,
   seedUsed: (seed) => `seed ${seed}`,
   useSeed: 'Use this seed and this prompt',
   removeRun: 'Remove',
@@ -211,6 +215,18 @@ export const EN: Strings = {
   continueMore: 'Go on from here',
   emptyStart: 'Write the beginning of a text in Russian, or pick an example.',
 
+  perplexityTitle: 'Measure surprise',
+  perplexityWhat: 'Measure what',
+  perplexityPicture: 'a picture and texts',
+  perplexityText: 'a text',
+  perplexityHint:
+    'Perplexity: the higher it is, the more a part surprises the model behind all that stands before it. 1 means no doubt at all.',
+  partText: 'Text, in Russian',
+  partLeft: 'Text before the picture, in Russian',
+  partImage: 'Picture',
+  partRight: 'Text behind the picture, in Russian',
+  measure: 'Measure',
+
   historyTitle: 'History',
   historyHint: 'Kept in this browser only; what is old goes by itself.',
   historyMore: 'Show more',
@@ -275,6 +291,7 @@ export const EN: Strings = {
     read: 'This model was not trained to read text in pictures: you may try, but the answer will be random.',
     continue: 'This model was not trained to continue texts: what it writes will be random.',
     compare: 'This model was not trained to match pictures with texts: its choice will be random.',
+    perplexity: 'This model was not trained for this: its figures mean little.',
     pictures: 'This model cannot read picture files: only pictures that it has drawn itself will do.',
   },
 

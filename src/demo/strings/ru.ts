@@ -38,6 +38,7 @@ export const RU = {
   tabClassify: 'Выбрать класс',
   tabRank: 'Сравнить',
   tabContinue: 'Продолжить',
+  tabPerplexity: 'Измерить',
 
   drawTitle: 'Нарисовать',
   promptLabel: 'Что нарисовать',
@@ -92,6 +93,9 @@ export const RU = {
   describeLabel: (number: number) => `Описать картинку ${number}`,
   redraw: 'Дорисовать',
   redrawLabel: (number: number) => `Дорисовать картинку ${number}`,
+  moreTasks: 'Ещё',
+  moreTasksLabel: (number: number) => `Ещё с картинкой ${number}`,
+  passOnLabel: (task: string, number: number) => `${task}: картинка ${number}`,
   seedUsed: (seed: number) => `зерно ${seed}`,
   useSeed: 'Взять это зерно и этот запрос',
   removeRun: 'Убрать',
@@ -210,6 +214,18 @@ export const RU = {
   continueMore: 'Продолжить дальше',
   emptyStart: 'Напишите начало текста по-русски или выберите пример.',
 
+  perplexityTitle: 'Измерить неожиданность',
+  perplexityWhat: 'Что измерить',
+  perplexityPicture: 'картинку и тексты',
+  perplexityText: 'текст',
+  perplexityHint:
+    'Перплексия: чем она больше, тем неожиданнее часть для модели после всего, что стоит перед ней. 1\u00a0— никаких сомнений.',
+  partText: 'Текст',
+  partLeft: 'Текст перед картинкой',
+  partImage: 'Картинка',
+  partRight: 'Текст после картинки',
+  measure: 'Измерить',
+
   historyTitle: 'История',
   historyHint: 'Хранится только в этом браузере; старое уходит само.',
   historyMore: 'Показать ещё',
@@ -274,6 +290,7 @@ export const RU = {
     read: 'Эта модель не училась читать надписи: попробовать можно, но ответ будет случайным.',
     continue: 'Эта модель не училась продолжать тексты: продолжение будет случайным.',
     compare: 'Эта модель не училась связывать картинки с текстом: выбор будет случайным.',
+    perplexity: 'Эта модель не училась такому: её числа мало что значат.',
     pictures: 'Эта модель не читает картинки из файлов: подойдут только те, что она нарисовала сама.',
   },
 

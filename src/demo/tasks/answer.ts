@@ -83,11 +83,7 @@ export function startAnswer(page: Page): {
     title: ({ texts }, fields) => `${fields['question'] ?? ''} ${texts[0] ?? ''}`.trim(),
   });
   question.addEventListener('input', () => fit(question));
-  question.addEventListener('keydown', (event) => {
-    if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
-    event.preventDefault();
-    if (!job.running) void job.run();
-  });
+  job.startOnEnter(question);
   followPicture(page, { clear: () => kind.value === 'visual' && job.clear() });
   tabs.onOpen('answer', () => fit(question));
 

@@ -72,11 +72,7 @@ export function startContinue(page: Page): void {
   };
 
   text.addEventListener('input', () => fit(text));
-  text.addEventListener('keydown', (event) => {
-    if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
-    event.preventDefault();
-    if (!job.running) void job.run();
-  });
+  job.startOnEnter(text);
   tabs.onOpen('continue', () => fit(text));
   const note = createNote(page, () => ({ untrained: 'continue', tokens: ['LT_T2T'], early: true }));
   const sheet = element(

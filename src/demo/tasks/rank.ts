@@ -18,6 +18,8 @@ type Mode = 'texts' | 'images';
 /** Several texts compared with a picture, or several pictures with a text. */
 export function startRank(page: Page): {
   readonly compare: (texts: readonly string[]) => void;
+  /** Compares texts with the picture: one is on its way. */
+  readonly expectPicture: () => void;
   /** Takes files that were dropped or pasted. */
   readonly take: (files: readonly File[]) => Promise<void>;
 } {
@@ -71,6 +73,7 @@ export function startRank(page: Page): {
       page.tabs.open('rank');
       texts.compare(several);
     },
+    expectPicture: () => mode.choose('texts'),
     take: async (files) => {
       if (mode.value === 'texts') await page.pictures.take(files[0]!);
       else await images.take(files);
@@ -234,9 +237,7 @@ function rankImages(page: Page): {
   const job = new Job(page, 'rank', { start: (strings) => strings.rank }, prepare);
   job.output.id = 'rank-images-output';
   job.button.id = 'rank-images-button';
-  text.addEventListener('keydown', (event) => {
-    if (event.key === 'Enter' && !event.isComposing && !job.running) void job.run();
-  });
+  job.startOnEnter(text);
   pictures.watch(() => {
     if (!untouched) return;
     set(pictures.examples);
