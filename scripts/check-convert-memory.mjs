@@ -1,6 +1,6 @@
 // Converts a checkpoint with the shapes of RUDOLPH 2.7B (5.3 GB, ZIP64, fp16; its weights are zeros in a sparse file,
 // which needs almost no disk) and fails when the process took 1 GiB or more.
-// Usage: npm run build:cli && node scripts/check-convert-memory.mjs [PRESET]
+// Usage: npm run check:convert-memory -- [PRESET]
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -205,12 +205,18 @@ function chooseSizes(
       return { sizes, preset: name === '2.7B' && specialTokens === 'fbc2' ? '2.7B_fbc2' : name };
     }
   }
+  if (layers === 0) {
+    const some = [...checkpoint.tensors.keys()].slice(0, 3).join(', ');
+    throw new RudolphError(
+      'bad-checkpoint',
+      `${checkpoint.label} is no RUDOLPH: it has no transformer.layers.* (its tensors: ${some} …)`,
+    );
+  }
+  // Nothing is wrong with the file: it wants another one beside it.
   throw new RudolphError(
-    'bad-checkpoint',
-    layers === 0
-      ? `${checkpoint.label} is no RUDOLPH: it has no transformer.layers.* (its tensors: ${[...checkpoint.tensors.keys()].slice(0, 3).join(', ')} …)`
-      : `${checkpoint.label} (${layers} layers, text embeddings [${found.get('text_embeddings.weight') ?? '?'}]) has the shapes of no preset; give its sizes in a config file (--config)`,
-    { layers },
+    'bad-input',
+    `${checkpoint.label} (${layers} layers, text embeddings [${found.get('text_embeddings.weight') ?? '?'}]) has the shapes of no preset; give its sizes in a config file (--config)`,
+    { layers, missing: ['config'] },
   );
 }
 

@@ -5,7 +5,7 @@ import type { Manifest } from '../format/manifest';
 export type Metadata = Partial<Pick<Manifest, 'name' | 'description' | 'attribution' | 'examples'>>;
 
 /**
- * Reads a metadata file: `name`, `description` (language → sentence), `attribution` (what, by, licence, url), `examples`.
+ * Reads a metadata file: `name`, `description` (language → sentence), `attribution` (what, as one text or by language, by, licence, url), `examples`.
  * @throws RudolphError `bad-input` naming the field.
  */
 export function parseMetadata({ label, text }: { readonly label: string; readonly text: string }): Metadata {
@@ -25,13 +25,13 @@ function checkMetadata(json: unknown, error: (what: string) => RudolphError): Me
   const [unknown] = Object.keys(rest);
   if (unknown !== undefined) throw error(`${unknown} is not known; there are name, description, attribution, examples`);
   if (name !== undefined && typeof name !== 'string') throw error('name is no text');
-  if (description !== undefined && !(isObject(description) && Object.entries(description).every(isSentence)))
+  if (description !== undefined && !isTranslated(description))
     throw error('description is no object of texts by language (e.g. ru, pt-BR)');
   if (examples !== undefined && !(Array.isArray(examples) && examples.every(isText)))
     throw error('examples is no list of texts');
   const isCredit = (item: unknown): item is Credit =>
     isObject(item) &&
-    isText(item['what']) &&
+    (isText(item['what']) || isTranslated(item['what'])) &&
     isText(item['by']) &&
     isText(item['licence']) &&
     (item['url'] === undefined || (isText(item['url']) && /^https?:\/\//.test(item['url'])));
@@ -48,6 +48,10 @@ function checkMetadata(json: unknown, error: (what: string) => RudolphError): Me
 }
 
 type Credit = NonNullable<Metadata['attribution']>[number];
+
+function isTranslated(value: unknown): value is Record<string, string> {
+  return isObject(value) && Object.entries(value).every(isSentence);
+}
 
 /** A language as BCP 47 writes it; that also keeps out keys that the manifest's reader refuses, such as `__proto__`. */
 function isSentence([language, text]: readonly [string, unknown]): boolean {

@@ -24,14 +24,7 @@ export function startAbout(model: Model): void {
       config.imageSide * 2 ** ((imageTokenizer?.multipliers.length ?? 4) - 1) * (components.imageDecoder ? 1 : 2);
     byId('about-model').replaceChildren(
       say(element('p'), () => t().modelName(name)),
-      say(
-        element('p'),
-        () =>
-          description?.[currentLanguage()] ??
-          description?.['ru'] ??
-          Object.values(description ?? {})[0] ??
-          t().noDescription,
-      ),
+      say(element('p'), () => inLanguage(description ?? {}) ?? t().noDescription),
       say(element('p', { className: 'facts' }), () =>
         t().facts(side, config.imageSide ** 2, config.layers, bytesText(bytes)),
       ),
@@ -39,13 +32,17 @@ export function startAbout(model: Model): void {
       ...(components.imageEncoder ? [] : [say(element('p'), () => t().drawsOnly)]),
     );
     const credits = (attribution ?? []).map(({ what, by, licence, url }) => {
-      const subject = url
-        ? element('a', { href: url, rel: 'noopener', textContent: what })
-        : element('span', { textContent: what });
+      const subject = url ? element('a', { href: url, rel: 'noopener' }) : element('span');
+      say(subject, () => (typeof what === 'string' ? what : (inLanguage(what) ?? '')));
       return element('li', {}, subject, element('span', { className: 'credit', textContent: `${by}, ${licence}` }));
     });
     byId('about-credits').replaceChildren(
       ...(credits.length > 0 ? credits : [say(element('li'), () => t().noCredits)]),
     );
   });
+}
+
+/** What a model says by language, in the page's; a model need not have every one. */
+function inLanguage(texts: Readonly<Record<string, string>>): string | undefined {
+  return texts[currentLanguage()] ?? texts['ru'] ?? Object.values(texts)[0];
 }

@@ -112,7 +112,8 @@ function tileOf(entry: HistoryEntry, open: () => void, remove: () => void): HTML
     { type: 'button', className: 'history-open' },
     thumb,
     element('span', { className: 'history-name', lang: 'ru', textContent: title }),
-    say(element('span', { className: 'history-facts' }), () => `${taskLabel(task)}, ${dateText(at)}`),
+    say(element('span', { className: 'history-facts' }), () => taskLabel(task)),
+    say(element('span', { className: 'history-facts' }), () => dateText(at)),
   );
   button.addEventListener('click', open);
   const away = iconButton('close', () => t().historyRemove(title), remove);

@@ -1,7 +1,7 @@
 import { PRESETS } from '../convert/config';
 import { type Conversion, type ConversionInput, prepareConversion } from '../convert/convert';
 import { parseMetadata } from '../convert/metadata';
-import { RudolphError, toPlain } from '../errors';
+import { type PlainError, RudolphError, toPlain } from '../errors';
 import { type Manifest, MOST_MANIFEST, type ShardEntry } from '../format/manifest';
 import type { ModelFile } from '../format/modelFile';
 import { parseManifest } from '../format/parseManifest';
@@ -87,7 +87,10 @@ export async function inspectFiles(
       problem: null,
     };
   } catch (error) {
-    return { ...nothing, ...known, used: usedFiles(recognised, null), problem: toPlain(error) };
+    const problem = toPlain(error);
+    // Sizes are missing only where no published model has these shapes, which the transformer's file tells.
+    const missing = known.missing.length === 0 && namesConfig(problem) ? (['config'] as const) : known.missing;
+    return { ...nothing, ...known, missing, used: usedFiles(recognised, null), problem };
   }
 }
 
@@ -143,6 +146,10 @@ async function openFolder(file: ModelFile, beside: ReadonlyMap<string, ModelFile
     );
   }
   return { kind: 'folder', manifest, text, shards: [...shards.values()] };
+}
+
+function namesConfig({ details }: PlainError): boolean {
+  return Array.isArray(details['missing']) && details['missing'].includes('config');
 }
 
 function missingRoles(roles: ReadonlyMap<CheckpointRole, ModelFile>): FileRole[] {

@@ -12,7 +12,7 @@ export interface FilesReport {
   readonly name: string | null;
   /** The files that are used. */
   readonly used: readonly { readonly path: string; readonly role: FileRole; readonly byteLength: number }[];
-  /** What is still needed of a checkpoint (`vqgan`: or `vqganDwt`). */
+  /** What is still needed of a checkpoint (`vqgan`: or `vqganDwt`; `config` where its sizes are those of no published model). */
   readonly missing: readonly FileRole[];
   /** Files that are not used, each with a sentence that begins with the file's name. Hidden files are left out. */
   readonly unused: readonly { readonly path: string; readonly why: string }[];

@@ -106,7 +106,8 @@ export interface Manifest {
   readonly description?: Readonly<Record<string, string>>;
   /** Who made what is inside and under which licence (sprites, names, weights). */
   readonly attribution?: readonly {
-    readonly what: string;
+    /** As it is called everywhere, or per language. */
+    readonly what: string | Readonly<Record<string, string>>;
     readonly by: string;
     readonly licence: string;
     readonly url?: string;

@@ -96,16 +96,18 @@ class Checker {
 
 function checkPeople(check: Checker, root: Fields): void {
   const { description, attribution, examples } = root;
-  if (description !== undefined) {
-    for (const [language, sentence] of Object.entries(check.object(description, 'description')))
-      check.text(sentence, `description.${language}`);
-  }
+  const languages = (texts: unknown, what: string): void => {
+    for (const [language, text] of Object.entries(check.object(texts, what))) check.text(text, `${what}.${language}`);
+  };
+  if (description !== undefined) languages(description, 'description');
   if (examples !== undefined)
     check.list(examples, 'examples').forEach((example, i) => check.text(example, `examples[${i}]`));
   if (attribution !== undefined) {
     check.list(attribution, 'attribution').forEach((item, i) => {
       const credit = check.object(item, `attribution[${i}]`);
-      for (const field of ['what', 'by', 'licence']) check.text(credit[field], `attribution[${i}].${field}`);
+      if (typeof credit['what'] === 'object') languages(credit['what'], `attribution[${i}].what`);
+      else check.text(credit['what'], `attribution[${i}].what`);
+      for (const field of ['by', 'licence']) check.text(credit[field], `attribution[${i}].${field}`);
       // It becomes a link on a page: nothing but the web.
       if (credit['url'] !== undefined && !/^https?:\/\//.test(check.text(credit['url'], `attribution[${i}].url`)))
         check.fail(`attribution[${i}].url is no web address`);

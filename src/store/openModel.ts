@@ -168,13 +168,16 @@ async function currentVersion(
     const tries = { ...(backOff ? { backOff } : {}), ...(stallMs ? { stallMs } : {}) };
     return { text: await downloadText(url, { ...common, ...tries }), isCurrent: true };
   }
-  try {
-    const text = await downloadText(url, { ...common, backOff: [], stallMs: stallMs ?? OFFLINE_AFTER_MS });
-    return { text, isCurrent: true };
-  } catch (error) {
-    signal?.throwIfAborted();
-    if (!(error instanceof RudolphError) || error.code !== 'download' || error.details['status'] !== undefined)
-      throw error;
+  // What the browser knows to be in vain is not asked for. Its `true` means little, its `false` that there is no network; Node says neither.
+  if (globalThis.navigator?.onLine !== false) {
+    try {
+      const text = await downloadText(url, { ...common, backOff: [], stallMs: stallMs ?? OFFLINE_AFTER_MS });
+      return { text, isCurrent: true };
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (!(error instanceof RudolphError) || error.code !== 'download' || error.details['status'] !== undefined)
+        throw error;
+    }
   }
   const { text, previous } = stored;
   if (!previous || isWhole(stored)) return { text, isCurrent: false };

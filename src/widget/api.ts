@@ -101,7 +101,7 @@ export interface RudolphWidget extends HTMLElement {
   prompt: string;
   /** Attribute `classes`, separated by commas: what `classify` chooses from. */
   classes: readonly string[];
-  /** Attribute `count`: pictures or drafts; by default 1, and 4 where texts are written. */
+  /** Attribute `count`: pictures or drafts; by default 4 of captions, answers and texts that are read, else 1. */
   count: number | null;
   /** Attribute `seed`; random by default. */
   seed: number | null;

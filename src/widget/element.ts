@@ -272,6 +272,8 @@ export class WidgetElement extends LitElement implements RudolphWidget {
     const needs = needsOf(this.task);
     const task = Object.hasOwn(strings.start, this.task) ? this.task : 'draw';
     const running = this.#running !== null;
+    const given = this.#files !== null;
+    const downloads = this.#state === 'idle' && !this.#error && this.model !== '' && !given;
     const language = isRussian(languageAt(this)) ? 'ru' : 'en';
     const noGpu = this.#error instanceof RudolphError && this.#error.code === 'no-webgpu';
     return html`<div class="stack" lang=${language} @dragover=${this.#overModel} @drop=${this.#dropModel}>
@@ -281,8 +283,8 @@ export class WidgetElement extends LitElement implements RudolphWidget {
       <button part="button" type="button" class=${running ? 'stops' : ''} @click=${this.#press}>
         ${running ? strings.stop : strings.start[task]}
       </button>
-      ${this.#state === 'idle' && !this.#error ? html`<p class="hint" part="hint">${strings.firstTime}</p>` : nothing}
-      ${this.ownModel ? ownModelPicker(strings, this.#files !== null, (files) => (this.files = files)) : nothing}
+      ${downloads ? html`<p class="hint" part="hint">${strings.firstTime}</p>` : nothing}
+      ${this.ownModel ? ownModelPicker(strings, given, !this.model && !given, (files) => (this.files = files)) : nothing}
       ${this.#progress ? progressBar(this.#progress, strings, language) : nothing}
       <p class="unseen" role="status">${this.#spoken(strings)}</p>
       ${this.#notes.map((note) => html`<p class="note" part="note">${note}</p>`)}

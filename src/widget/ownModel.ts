@@ -7,10 +7,11 @@ export function isModel({ files }: DataTransfer): boolean {
   return [...files].some(({ type }) => !type.startsWith('image/'));
 }
 
-/** Where visitors give the files of a model of their own. @param given whether they have */
+/** Where visitors give the files of a model of their own. @param given whether they have @param wanted whether there is no other model */
 export function ownModelPicker(
   strings: Strings,
   given: boolean,
+  wanted: boolean,
   take: (files: ModelFilesInput) => void,
 ): TemplateResult {
   const choose = (event: Event): void => {
@@ -23,7 +24,7 @@ export function ownModelPicker(
       <input class="unseen" type="file" multiple ?webkitdirectory=${folder} @change=${choose} />
       <span>${label}</span>
     </label>`;
-  return html`<details part="own-model" class="own">
+  return html`<details part="own-model" class="own" ?open=${wanted}>
     <summary>${given ? strings.ownModelGiven : strings.ownModel}</summary>
     <p class="hint">${strings.ownModelHint}</p>
     <p class="files">${button(strings.chooseFiles, false)} ${button(strings.chooseFolder, true)}</p>

@@ -2,7 +2,7 @@ import type { ErrorCode } from '../index';
 import type { WidgetProgress, WidgetTask } from './api';
 
 /** Why a run cannot begin; these are the widget's own errors, the library has others. */
-export type Problem = 'no-model' | 'no-prompt' | 'no-picture' | 'no-classes' | 'bad-task';
+export type Problem = 'no-model' | 'no-files' | 'no-prompt' | 'no-picture' | 'no-classes' | 'bad-task';
 
 /** What a widget says. */
 export interface Strings {
@@ -86,6 +86,7 @@ const RU: Strings = {
   details: 'Подробнее',
   problems: {
     'no-model': 'Странице нужно назвать модель: model="…".',
+    'no-files': 'Выберите файлы или папку своей модели.',
     'no-prompt': 'Напишите что-нибудь по-русски.',
     'no-picture': 'Выберите картинку.',
     'no-classes': 'Странице нужно назвать классы: classes="кот, собака".',
@@ -157,6 +158,7 @@ const EN: Strings = {
   details: 'Details',
   problems: {
     'no-model': 'The page has to name a model: model="…".',
+    'no-files': 'Choose the files or the folder of your model.',
     'no-prompt': 'Write something in Russian.',
     'no-picture': 'Choose a picture.',
     'no-classes': 'The page has to name classes: classes="кот, собака".',

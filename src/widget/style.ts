@@ -238,6 +238,11 @@ export const style = css`
     font-variant-numeric: tabular-nums;
   }
 
+  /* Still there for screen readers, but no row of its own. */
+  [role='alert']:empty {
+    position: absolute;
+  }
+
   .error {
     padding: 0.6rem 0.8rem;
     border-inline-start: 3px solid var(--accent);

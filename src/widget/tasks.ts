@@ -49,8 +49,9 @@ export function isTask(task: string): task is WidgetTask {
 
 /** @throws RudolphError `bad-input`, with what is missing as `details.problem`. */
 export function check(widget: RudolphWidget): void {
-  const { task, model, files, prompt, picture, src, classes } = widget;
+  const { task, model, files, ownModel, prompt, picture, src, classes } = widget;
   if (!isTask(task)) refuse('bad-task', `task="${String(task)}" is none of ${Object.keys(NEEDS).join(', ')}`);
+  if (!model && !files && ownModel) refuse('no-files', 'no files of a model were chosen');
   if (!model && !files)
     refuse('no-model', 'the widget names no model: give it the folder of one, model="models/embedded/"');
   const needs = NEEDS[task];

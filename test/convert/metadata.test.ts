@@ -9,6 +9,8 @@ describe('parseMetadata', () => {
     const good = { name: 'Small', description: { ru: 'Знает картинки.' }, attribution: [credit], examples: ['кот'] };
     expect(parse(good)).toEqual(good);
     expect(parse({})).toEqual({});
+    const translated = { attribution: [{ ...credit, what: { ru: 'картинки', en: 'sprites' } }] };
+    expect(parse(translated)).toEqual(translated);
   });
   it.each<[unknown, string]>([
     [[], 'meta.json: is no JSON object'],
@@ -17,6 +19,7 @@ describe('parseMetadata', () => {
     [{ description: 'x' }, 'meta.json: description is no object of texts by language'],
     [{ examples: ['a', 1] }, 'meta.json: examples is no list of texts'],
     [{ attribution: [{ ...credit, by: undefined }] }, 'meta.json: attribution is no list of'],
+    [{ attribution: [{ ...credit, what: { ru: 1 } }] }, 'meta.json: attribution is no list of'],
     [{ attribution: [{ ...credit, url: 'javascript:alert(1)' }] }, 'meta.json: attribution is no list of'],
   ])('refuses %j', (json, message) => {
     expect(() => parse(json)).toThrow(message);

@@ -19,17 +19,22 @@ export interface Figures {
 /** Of a visit with nothing in any cache. */
 export async function visit(page: Page, address: string): Promise<Figures> {
   const bytes: Record<string, number> = {};
-  let requests = 0;
+  /** A worker's script is reported by the page and by the worker. */
+  const asked = new Set<string>();
   const counted: Promise<void>[] = [];
   // Of the page and its worker; the service worker's own, which follow when everything is there, cost nobody time.
   page.on('requestfinished', (request) => {
     if (!request.url().startsWith('http') || request.url().includes('/models/')) return;
-    requests++;
+    if (asked.has(request.url())) return;
+    asked.add(request.url());
     const type = request.url().includes('/worker-') ? 'worker' : request.resourceType();
-    const count = request.sizes().then(({ responseBodySize, responseHeadersSize }) => {
-      bytes[type] = (bytes[type] ?? 0) + responseBodySize + responseHeadersSize;
-    });
-    counted.push(count);
+    const count = async (): Promise<void> => {
+      // Of a worker's script the browser does not tell the body's size.
+      const body = await (await request.response())!.headerValue('content-length');
+      const { responseHeadersSize } = await request.sizes();
+      bytes[type] = (bytes[type] ?? 0) + Number(body) + responseHeadersSize;
+    };
+    counted.push(count());
   });
   await page.addInitScript(() => {
     // Who has a graphics card sees no warning that there is none.
@@ -62,7 +67,7 @@ export async function visit(page: Page, address: string): Promise<Figures> {
     return { ...seen, firstPaint: paint!.startTime, loaded: navigation!.loadEventEnd };
   });
   await Promise.all(counted);
-  return { requests, bytes, ...times };
+  return { requests: asked.size, bytes, ...times };
 }
 
 export function print(name: string, { requests, bytes, moved, ...times }: Figures): void {

@@ -80,15 +80,17 @@ export async function serveSite(): Promise<Site> {
       const name = path === '/' ? '/index.html' : path;
       const file = join(folder, normalize(name));
       if (!statSync(file).isFile()) throw new Error('no file');
-      const body = renewed.get(name) ?? readFileSync(file);
+      const whole = Buffer.from(renewed.get(name) ?? readFileSync(file));
       const small = COMPRESSED.test(name);
+      const body = small ? gzipSync(whole) : whole;
       response
         .writeHead(200, {
           'content-type': TYPES[extname(file)] ?? 'application/octet-stream',
+          'content-length': body.byteLength,
           'content-security-policy': POLICY,
           ...(small ? { 'content-encoding': 'gzip' } : {}),
         })
-        .end(small ? gzipSync(body) : body);
+        .end(body);
     } catch {
       response.writeHead(404, { 'content-type': 'text/plain' }).end('not found');
     }

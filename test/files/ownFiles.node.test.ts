@@ -124,6 +124,12 @@ describe('which file is what', () => {
     expect(report.problem!.message).toContain('model.html is an HTML page (a failed download?)');
   });
 
+  it('with sizes of nobody’s ask for the file that tells them', async () => {
+    const report = await inspect(['pytorch_model.bin', 'vqgan.ckpt', 'bpe.model'].map((name) => fixture(name)));
+    expect(report).toMatchObject({ kind: 'checkpoint', missing: ['config'], name: null });
+    expect(report.problem).toMatchObject({ code: 'bad-input', details: { missing: ['config'] } });
+  });
+
   it('a download that broke off is named, not only missed', async () => {
     const half = file('pytorch_model.bin', new Uint8Array(readFileSync(`${FOLDER}/pytorch_model.bin`)).slice(0, 1e6));
     expect(await problemOf([half, ...checkpoint().slice(1)])).toMatch(

@@ -55,6 +55,7 @@ describe('parseManifest', () => {
     expect(
       broken((m) => (m.attribution = [{ what: 'w', by: 'b', licence: 'l', url: 'https://example.org' }])),
     ).not.toThrow();
+    expect(broken((m) => (m.attribution = [{ what: { ru: 'п', en: 'w' }, by: 'b', licence: 'l' }]))).not.toThrow();
     expect(broken((m) => (m.tensors[1].offset = 768))).not.toThrow();
   });
 
@@ -126,6 +127,11 @@ describe('parseManifest', () => {
       'a link that is no web address',
       (m) => (m.attribution = [{ what: 'w', by: 'b', licence: 'l', url: 'javascript:alert(1)' }]),
       'attribution[0].url is no web address',
+    ],
+    [
+      'a credit that is no text in some language',
+      (m) => (m.attribution = [{ what: { ru: 1 }, by: 'b', licence: 'l' }]),
+      'attribution[0].what.ru is no text',
     ],
     ['a name that is none', (m) => (m.name = 3), 'name is no text'],
   ])('refuses %s', (_, change, message) => {

@@ -2,7 +2,7 @@
 import 'fake-indexeddb/auto';
 import { createStore } from 'idb-keyval';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Manifest } from '../../src/format/manifest';
 import { sha256 } from '../../src/format/sha256';
 import type { Notice } from '../../src/notice';
@@ -259,6 +259,16 @@ describe('the manifest', () => {
       (_request, response) => response.writeHead(200, { 'content-type': 'text/html' }).end('sign in'),
     ]);
     for (let i = 0; i < 3; i++) expect((await open()).manifest.name).toBe('small');
+  });
+
+  it('comes from storage without a request when the browser knows that there is no network', async () => {
+    await readAll();
+    asked = [];
+    vi.stubGlobal('navigator', { onLine: false });
+    const source = await open();
+    vi.unstubAllGlobals();
+    expect(source.manifest.name).toBe('small');
+    expect(asked).toEqual([]);
   });
 
   it('does not, when the host says that it is gone', async () => {

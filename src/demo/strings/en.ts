@@ -268,7 +268,7 @@ export const EN: Strings = {
     vqgan: 'image tokenizer (VQGAN)',
     vqganDwt: 'image tokenizer of double side (VQGAN DWT)',
     tokenizer: 'text tokenizer (bpe.model)',
-    config: 'sizes',
+    config: 'sizes (config.json)',
     specialTokens: 'special tokens',
     metadata: 'name and description',
   },

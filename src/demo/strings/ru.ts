@@ -267,7 +267,7 @@ export const RU = {
     vqgan: 'токенизатор картинок (VQGAN)',
     vqganDwt: 'токенизатор картинок с удвоением (VQGAN DWT)',
     tokenizer: 'токенизатор текста (bpe.model)',
-    config: 'размеры',
+    config: 'размеры (config.json)',
     specialTokens: 'особые токены',
     metadata: 'название и описание',
   },
