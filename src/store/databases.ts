@@ -30,8 +30,8 @@ export interface StoredManifest extends StoredVersion {
  */
 export interface Databases {
   /**
-   * ArrayBuffers by SHA-256: verified before they were written. Beside these, under `<SHA-256>+<offset>`, the beginnings of
-   * shards whose download has not ended, which nobody could verify yet.
+   * Blobs (or ArrayBuffers) by SHA-256: verified before they were written. Beside these, under `<SHA-256>+<offset>`, as ArrayBuffers, the
+   * beginnings of shards whose download has not ended, which nobody could verify yet.
    */
   readonly shards: UseStore;
   /** `StoredManifest` by the manifest's URL; beside these, lists of the shards of models that are being stored (`Intake`). */
@@ -51,20 +51,40 @@ export function openDatabases(): Databases | null {
   return shared;
 }
 
-export const readShard = (databases: Databases, sha256: string): Promise<ArrayBuffer | undefined> =>
-  get<ArrayBuffer>(sha256, databases.shards);
+/** The bytes of a stored shard, not verified; undefined where there is none. */
+export const readShard = (databases: Databases, sha256: string): Promise<unknown> =>
+  databases.shards('readonly', async (store) => shardBytes(await promisifyRequest<unknown>(store.get(sha256))));
+
+/** What was stored as a shard as an ArrayBuffer, if it is one: a Blob, or an ArrayBuffer itself (see `writeShard`). */
+export const shardBytes = async (stored: unknown): Promise<unknown> =>
+  stored instanceof Blob ? stored.arrayBuffer() : stored;
 
 /** Whether what was stored as a shard is that shard still. */
 export const isIntact = async (stored: unknown, hash: string): Promise<boolean> =>
   stored instanceof ArrayBuffer && (await sha256Of(stored)) === hash;
 
-/** Stores a verified shard, and in the same transaction removes its beginnings. */
-export const writeShard = (databases: Databases, sha256: string, bytes: ArrayBuffer): Promise<void> =>
-  databases.shards('readwrite', (store) => {
-    store.put(bytes, sha256);
-    store.delete(beginnings(sha256));
-    return committed(store.transaction);
-  });
+/**
+ * Stores a verified shard, and in the same transaction removes its beginnings. As a Blob: of an ArrayBuffer, Chromium keeps a second copy
+ * in memory each time it is read, until some garbage collection, which made the largest model's load 200 MiB more.
+ */
+export async function writeShard(databases: Databases, sha256: string, bytes: ArrayBuffer): Promise<void> {
+  const write = (value: Blob | ArrayBuffer): Promise<void> =>
+    databases.shards('readwrite', (store) => {
+      store.put(value, sha256);
+      store.delete(beginnings(sha256));
+      return committed(store.transaction);
+    });
+  try {
+    await write(new Blob([bytes]));
+  } catch (error) {
+    if (!refusesBlobs(error)) throw error;
+    await write(bytes);
+  }
+}
+
+/** Safari in private windows, at least up to 17, stores ArrayBuffers but no Blobs. */
+const refusesBlobs = (error: unknown): boolean =>
+  error instanceof Error && ['DataCloneError', 'UnknownError'].includes(error.name);
 
 /** Removes a shard and its beginnings. */
 export const removeShard = (databases: Databases, sha256: string): Promise<void> =>

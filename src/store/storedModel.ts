@@ -135,8 +135,9 @@ export class StoredModel implements ModelSource {
       this.#pending.set(shard.sha256, fetched);
     }
     try {
-      const bytes = await this.#pending.get(entry.sha256)!;
-      this.#pending.delete(entry.sha256);
+      const taken = this.#pending.get(entry.sha256)!;
+      this.#pending.delete(entry.sha256); // whoever asks next gets bytes of its own
+      const bytes = await taken;
       await this.#noteWhole();
       return bytes;
     } catch (error) {

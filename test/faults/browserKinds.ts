@@ -200,7 +200,7 @@ const STORE: readonly Kind<BrowserWorld>[] = [
   },
 ];
 
-/** The whole library, whose drawings have to have the stored tokens: rounds with lost devices belong here, too. */
+/** The whole library, whose drawings have to have the stored tokens. (`npm run test:losses` loses the device a thousand times more.) */
 const ENGINE: readonly Kind<BrowserWorld>[] = [
   {
     name: 'Chromium: engine ended while loading',
@@ -228,6 +228,24 @@ const ENGINE: readonly Kind<BrowserWorld>[] = [
       await world.host.whenSent(world.random.whole(1, 1_000_000));
       await crash(page);
       await orEnded(drawing);
+    },
+  },
+  {
+    name: 'Chromium: graphics process crashed',
+    rounds: 2, // after three crashes within some minutes, Chromium has no adapter any more
+    async run(world) {
+      world.checksEngine = true;
+      const { host, random } = world;
+      const page = await world.newPage();
+      const session = await world.context.browser()!.newBrowserCDPSession();
+      // Anywhere from the first shards to the last token. A load that loses its device ends; a drawing goes on.
+      const moment = host.whenSent(random.whole(1, 2_000_000));
+      const drawing = world.mustDraw(page, 'device-lost');
+      await Promise.race([moment, drawing]);
+      await new Promise((resolve) => setTimeout(resolve, random.whole(0, 2000)));
+      await session.send('Browser.crashGpuProcess').catch(() => undefined);
+      await drawing;
+      await session.detach();
     },
   },
 ];

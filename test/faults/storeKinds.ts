@@ -7,6 +7,7 @@ import {
   readManifest,
   removeManifest,
   removeShard,
+  shardBytes,
   shardKeys,
   writeManifest,
   writePart,
@@ -70,12 +71,14 @@ function expectError(world: StoreWorld, loaded: Loaded, codes: readonly string[]
 async function damageStorage(world: StoreWorld): Promise<void> {
   const { random, databases } = world;
   world.damages = true;
-  const stored = await entries<string, ArrayBuffer>(databases.shards);
-  for (const [key, bytes] of random.some(stored)) {
+  const stored = await entries<string, unknown>(databases.shards);
+  for (const [key, value] of random.some(stored)) {
+    const bytes = (await shardBytes(value)) as ArrayBuffer;
     const flipped = new Uint8Array(bytes.slice(0));
     flipped[random.whole(0, flipped.byteLength - 1)]! ^= 1 << random.whole(0, 7);
     const damaged = random.pick<() => unknown>([
       () => flipped.buffer,
+      () => new Blob([flipped]),
       () => bytes.slice(0, random.whole(0, bytes.byteLength - 1)),
       () => new ArrayBuffer(bytes.byteLength + 4),
       () => flipped,

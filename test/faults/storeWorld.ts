@@ -4,9 +4,8 @@ import { IDBFactory } from 'fake-indexeddb';
 import { entries } from 'idb-keyval';
 import { RudolphError } from '../../src/errors';
 import type { ComponentName, Manifest } from '../../src/format/manifest';
-import { sha256 } from '../../src/format/sha256';
 import type { Notice } from '../../src/notice';
-import { type Databases, shardsNamed, type StoredManifest } from '../../src/store/databases';
+import { type Databases, isIntact, shardBytes, shardsNamed, type StoredManifest } from '../../src/store/databases';
 import { openModel, type OpenModelOptions } from '../../src/store/openModel';
 import { openStore } from '../../src/store/openStore';
 import { listModels } from '../../src/store/storedModels';
@@ -149,7 +148,7 @@ export class StoreWorld {
   async checkStorage(): Promise<void> {
     for (const [key, value] of await entries<string, unknown>(this.databases.shards)) {
       if (key.includes('+')) continue;
-      const intact = value instanceof ArrayBuffer && (await sha256(value)) === key;
+      const intact = await isIntact(await shardBytes(value), key);
       if (!intact) this.report('damaged', `the stored shard ${key}`);
     }
   }

@@ -188,6 +188,7 @@ export class Tab {
 /** What a stored value takes. */
 function sizeOf(value: unknown): number {
   if (value instanceof ArrayBuffer) return value.byteLength;
+  if (value instanceof Blob) return value.size;
   const { text = '', previous } = (value ?? {}) as Partial<StoredManifest>;
   return text.length + (previous?.text.length ?? 0);
 }

@@ -18,6 +18,9 @@ class Fields {
 
 const deep = (depth: number) => new Raw('['.repeat(depth) + ']'.repeat(depth));
 
+/** Characters that one change repeats: copies of copies would make texts of a hundred megabytes, and a million are to be read. */
+const MOST_TEXT = 100_000;
+
 /** What may stand where something else is expected. */
 const VALUES: readonly (() => unknown)[] = [
   ...[null, true, false, '', 0, -1, 1, 2, 0.5, 7, 8, 255, 256, 65535, 65536, 2 ** 31, 2 ** 32, 2 ** 53, 1e9, 1e15].map(
@@ -123,7 +126,14 @@ function changeOnce(dice: Dice, place: Place, places: readonly Place[]): void {
       within?.list.splice(within.index, 1);
       return;
     case 5:
-      within?.list.splice(within.index, 0, ...repeated(within.list[within.index], 1 + dice.skewed(100)));
+      within?.list.splice(
+        within.index,
+        0,
+        ...repeated(
+          within.list[within.index],
+          Math.min(1 + dice.skewed(100), Math.floor(MOST_TEXT / write(value).length)),
+        ),
+      );
       return;
     default:
       if (within?.keyed) (within.list[within.index] as [string, unknown])[0] = dice.pick(KEYS);

@@ -68,9 +68,13 @@ export async function fuzz(
   const defects: Defect[] = [];
   for (let index = first; index < first + count; index++) {
     before(index);
-    const start = performance.now();
-    const result = await readOne(target, seed, index);
-    const ms = performance.now() - start;
+    const timed = async () => {
+      const start = performance.now();
+      return { result: await readOne(target, seed, index), ms: performance.now() - start };
+    };
+    let { result, ms } = await timed();
+    // A machine that stands still for a while is no defect of the input: it gets a second chance.
+    if (ms > mostMs) ({ result, ms } = await timed());
     if (ms > slowestMs) [slowestMs, slowestIndex] = [ms, index];
     const defect = (what: string) => defects.push({ target: target.name, seed, index, what });
     if (result === 'accepted') accepted++;

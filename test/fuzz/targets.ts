@@ -73,6 +73,7 @@ export async function fuzzTargets(): Promise<readonly Target[]> {
           ]),
         ),
     },
+    { name: 'zip-bombs', weight: 0.3, run: (dice) => readBomb(dice, all) },
     { name: 'safetensors', weight: 10, run: (dice) => readCheckpoint(mutatedSafetensors(dice, corpus)) },
     { name: 'manifest', weight: 10, run: (dice) => readManifest(mutateJson(dice, corpus.manifest), corpus) },
     { name: 'settings', weight: 5, run: async (dice) => readSettings(dice) },
@@ -94,6 +95,27 @@ async function readCheckpoint(bytes: Uint8Array): Promise<void> {
     if (tensor.shape.reduce((product, n) => product * n, 1) > MOST_ELEMENTS) continue;
     await readFloats(tensor, 0, tensor.shape.length < 2 ? 1 : Math.min(1, tensor.shape[0]!));
   }
+}
+
+/** Zips that unfold to a thousand times their length, up to 1 MiB: in a tensor, in the pickle, or under a name like a path elsewhere. */
+function bomb(dice: Dice): Uint8Array {
+  const data = new Uint8Array(4 * 2 ** dice.below(19)).fill(dice.pick([0, 0x7d, 0x28, 0x32]));
+  const zip64 = dice.once(2);
+  if (dice.once(2)) {
+    const shape = [data.length / 4];
+    return torchZip(new Map([['w', { dtype: 'f32', shape, data }]]), { deflate: true, zip64 });
+  }
+  const names = ['a/data.pkl', `a/data/${dice.pick(PATHS)}`, dice.pick(PATHS)];
+  return zip(
+    names.map((name) => [name, data]),
+    { deflate: true, zip64 },
+  );
+}
+
+/** Half of them as they are. */
+function readBomb(dice: Dice, foreign: readonly Uint8Array[]): Promise<void> {
+  const bytes = bomb(dice);
+  return readCheckpoint(dice.once(2) ? bytes : mutateBytes(dice, bytes, foreign));
 }
 
 /** Half of them with a header that is still JSON of the announced length. */
@@ -124,8 +146,11 @@ async function readManifest(text: string, { model }: Corpus): Promise<void> {
   }
   const source = {
     manifest,
-    shard: async ({ file, byteLength }: { file: string; byteLength: number }) =>
-      (model.get(file) ?? new Uint8Array(byteLength)).buffer,
+    // As every source does it, of the announced length.
+    shard: async ({ file, byteLength }: { file: string; byteLength: number }) => {
+      const bytes = model.get(file);
+      return bytes?.byteLength === byteLength ? bytes.buffer : new ArrayBuffer(byteLength);
+    },
   };
   readTokenizer(await readComponent(source, 'tokenizer'));
 }
@@ -160,7 +185,7 @@ function mutatedTokenizer(dice: Dice, { tokenizers, zips }: Corpus): Uint8Array 
       dice.pick([-1, 0, 1, 2, 3, some(), 1114111, 1114112, 55296, 2 ** 31, 9999999999]),
     );
     lines[some()] = words.join(' ');
-    if (dice.once(4)) lines.splice(some(), 1);
+    if (dice.once(4) && lines.length > 1) lines.splice(some(), 1);
     if (dice.once(4)) lines.splice(some(), 0, lines[some()]!);
   }
   if (dice.once(8)) {

@@ -62,5 +62,5 @@ export function memoryModel(
     tensors: entries,
     ...rest,
   } as unknown as Manifest;
-  return { manifest, shard: async () => stream.buffer };
+  return { manifest, shard: async () => stream.slice().buffer };
 }

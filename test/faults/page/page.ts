@@ -2,6 +2,7 @@ import { proxy, type Remote, wrap } from 'comlink';
 // oxlint-disable-next-line import/default -- the worker's address, which Vite makes
 import storeWorker from './storeWorker?worker&url';
 import { Rudolph, RudolphError } from '../../../src/index';
+import { isIntact, shardBytes } from '../../../src/store/databases';
 import type { ReadResult, StoreApi } from './storeWorker';
 
 /*
@@ -65,9 +66,6 @@ async function storedShards(): Promise<[string, unknown][]> {
   }
 }
 
-const hex = (bytes: ArrayBuffer): string =>
-  Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, '0')).join('');
-
 const faults = {
   /** @param name of the worker that does it; started where there is none */
   read: (name: string, url: string, settings: Parameters<StoreApi['read']>[1] = {}): Promise<ReadResult> =>
@@ -111,7 +109,7 @@ const faults = {
     const damaged: string[] = [];
     for (const [key, value] of stored) {
       if (key.includes('+')) continue;
-      const intact = value instanceof ArrayBuffer && hex(await crypto.subtle.digest('SHA-256', value)) === key;
+      const intact = await isIntact(await shardBytes(value), key);
       if (!intact) damaged.push(key);
     }
     return { damaged, keys: stored.map(([key]) => key) };
@@ -119,7 +117,9 @@ const faults = {
 
   /** Flips a bit in some stored shards. @param positions a number for each shard; null leaves it alone */
   async damage(positions: readonly (number | null)[]): Promise<void> {
-    const stored = await storedShards();
+    const stored = await Promise.all(
+      (await storedShards()).map(async ([key, value]) => [key, await shardBytes(value)] as const),
+    );
     const database = await open('rudolph-shards');
     const transaction = database.transaction('shards', 'readwrite');
     stored.forEach(([key, value], i) => {
