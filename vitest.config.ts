@@ -57,7 +57,7 @@ export default defineConfig({
           name: 'e2e',
           globalSetup: 'test/e2e/builds.ts',
           environment: 'node',
-          maxWorkers: 2,
+          fileParallelism: false, // SwiftShader keeps both cores busy
           pool: 'forks',
           sequence: { groupOrder: 2 },
           include: ['test/e2e/**/*.test.ts'],
