@@ -41,8 +41,8 @@ def letters() -> Image.Image:
 
 def layout(size: str, place: str) -> dict:
     """Where the sprites of a layout lie: their side and centres."""
-    side = side_of(size, place)
-    middles = [centre(place, side)] if size in SIZES else centres(size, place)
+    side = side_of(size)
+    middles = [centre(place, side)] if size in SIZES else centres(place)
     return {"pixels": side, "centers": middles}
 
 
@@ -72,7 +72,7 @@ def description() -> dict:
             for i, kind in enumerate(KINDS)
         ],
         "layouts": {size: {place: layout(size, place) for place in known} for size, known in places.items()},
-        "sizeWords": {size: SIZE_WORDS.get(size) for size in SIZES},
+        "sizeWords": SIZE_WORDS,
         "placeWords": PLACE_WORDS,
         "countWords": COUNT_WORDS,
         "backgrounds": plain | times,

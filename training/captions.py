@@ -110,7 +110,7 @@ def caption(rng: random.Random, scene: Scene, keep: float = 0.0, everyday: float
             return text
         tail = on_background(background)
         return f"{tail} {text}" if order < 0.08 else f"{text} {tail}"
-    size = scene.size if full or rng.random() < 0.85 else None
+    size = scene.size if full or rng.random() < 0.8 else None
     words = PLACE_WORDS[scene.place]
     place = words[0] if rng.random() < 0.7 else rng.choice(words)
     if not full and rng.random() < 0.15:

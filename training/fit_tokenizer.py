@@ -29,7 +29,7 @@ from .vqgan import VQGAN, load_state
 
 LARGE = 256.0  # K: far above any component
 FREE = 0.1  # share of the scenes off the token grid
-OUTLINES = 128  # curves that a sticker's outline may make in a patch
+OUTLINES = 72  # curves that a sticker's outline may make in a patch
 
 
 def patches(images: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .captions import SIZE_WORDS, on_background, true_captions, without_yo
+from .captions import on_background, true_captions, without_yo
 from .kinds import KINDS
 from .scenes import BACKGROUNDS, GROUNDS, HORIZON, MEADOW, SIDE, SIZES, TIMES, Scene, centre, centres, side_of
 from .sprites import WHITE, sprite
@@ -77,19 +77,13 @@ def correlations(picture: Tensor, middle: tuple[int, int], size: int) -> Tensor:
 
 
 def judge_drawing(picture: Tensor, scene: Scene) -> dict[str, bool]:
-    """Are the right sprites at the stated places, each the best of all kinds there, and is the background right?
-
-    A caption of a single scene names no size for a medium sprite, so any size is then right.
-    """
-    if scene.size in SIZES:
-        sizes = [SIZES[scene.size]] if scene.size in SIZE_WORDS else list(SIZES.values())
-        slots = [[(centre(scene.place, size), size) for size in sizes]]
-    else:
-        slots = [[(middle, side_of(scene.size, scene.place))] for middle in centres(scene.size, scene.place)]
+    """Are the right sprites at the stated places, each the best of all kinds there, and is the background right?"""
+    side = side_of(scene.size)
+    middles = [centre(scene.place, side)] if scene.size in SIZES else centres(scene.place)
     hits = []
-    for body, choices in zip(scene.sprites, slots):
-        best = torch.stack([correlations(picture, *choice) for choice in choices]).amax(0)
-        hits.append(int(best.argmax()) == body.kind and float(best.max()) >= THRESHOLD)
+    for body, middle in zip(scene.sprites, middles):
+        found = correlations(picture, middle, side)
+        hits.append(int(found.argmax()) == body.kind and float(found.max()) >= THRESHOLD)
     background = ground_name(*ground_colours(picture)) == scene.background
     return {"sprites": all(hits), "background": background, "all": all(hits) and background}
 

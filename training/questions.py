@@ -13,7 +13,7 @@ COLOUR_WORDS = {
 }  # fmt: skip
 PARTS_OF_DAY = {"morning": "утро", "day": "день", "evening": "вечер", "night": "ночь"}
 NUMBER_WORDS = ("один", "два", "три", "четыре")
-SIZE_ANSWERS = {"small": "маленький", "medium": "средний", "large": "большой"}
+SIZE_ANSWERS = {"small": "маленький", "large": "большой"}
 
 
 @dataclass(frozen=True)

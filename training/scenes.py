@@ -1,6 +1,6 @@
 """Scenes of the world, 128x128 pixels, and which of them are held out.
 
-Layouts: one sprite (three sizes, nine places); two, side by side or one above the other; two to four of a kind; three in a
+Layouts: one sprite (two sizes, nine places); two, side by side or one above the other; two to four of a kind; three in a
 row; a word or a number on a white plate, alone or under a sprite. Backgrounds: plain, or a sky over a meadow.
 """
 
@@ -21,12 +21,12 @@ SIDE = 128
 TOKEN = 8  # pixels a side of an image token
 
 # Single scenes: size name -> side of the sprite's square in pixels.
-SIZES = {"small": 48, "medium": 64, "large": 88}
-PAIR_SIZE, ROW_SIZE = 56, 48  # of two, or four of a kind; of three in a row
+SIZES = {"small": 48, "large": 80}
+MANY = SIZES["small"]  # of each of several, and of one over a plate
 # How far from the picture's centre a place lies. Whole tokens, so that a sprite of one size always meets the token grid
 # in the same way: the transformer then has one set of codes to learn for it, not 64. Only free scenes, which are described
 # but not drawn, lie off the grid.
-OFFSETS = {48: 32, 56: 32, 64: 24, 88: 16}
+OFFSETS = {48: 32, 80: 24}
 ROW_OFFSET = 40
 JITTER = TOKEN // 2  # of free scenes, pixels along x and y
 
@@ -110,9 +110,9 @@ def centre(place: str, size: int) -> tuple[int, int]:
     return SIDE // 2 + dx * OFFSETS[size], SIDE // 2 + dy * OFFSETS[size]
 
 
-def centres(size: str, place: str) -> list[tuple[int, int]]:
+def centres(place: str) -> list[tuple[int, int]]:
     """Nominal centres of the sprites of every other layout."""
-    m, d = SIDE // 2, OFFSETS[PAIR_SIZE]
+    m, d = SIDE // 2, OFFSETS[MANY]
     return {
         "left-of": [(m - d, m), (m + d, m)],
         "above": [(m, m - d), (m, m + d)],
@@ -121,15 +121,13 @@ def centres(size: str, place: str) -> list[tuple[int, int]]:
         "four": [(m - d, m - d), (m + d, m - d), (m - d, m + d), (m + d, m + d)],
         "between": [(m - ROW_OFFSET, m), (m, m), (m + ROW_OFFSET, m)],
         "alone": [],
-        "under": [centre("top", SIZES["medium"])],
+        "under": [centre("top", MANY)],
     }[place]
 
 
-def side_of(size: str, place: str) -> int:
+def side_of(size: str) -> int:
     """The sprites' size in pixels."""
-    if size in SIZES:
-        return SIZES[size]
-    return {"three": ROW_SIZE, "between": ROW_SIZE, "under": SIZES["medium"]}.get(place, PAIR_SIZE)
+    return SIZES.get(size, MANY)
 
 
 def _shade(rng: random.Random, background: str, free: bool) -> tuple[int, int, int]:
@@ -141,8 +139,8 @@ def _shade(rng: random.Random, background: str, free: bool) -> tuple[int, int, i
 
 def _scene(rng: random.Random, kinds: Iterable[int], size: str, place: str, free: bool, text: str = "", font: int = 0,
            background: str | None = None) -> Scene:  # fmt: skip
-    background, side = background or rng.choice(GROUNDS), side_of(size, place)
-    middles = [centre(place, side)] if size in SIZES else centres(size, place)
+    background, side = background or rng.choice(GROUNDS), side_of(size)
+    middles = [centre(place, side)] if size in SIZES else centres(place)
     bodies = tuple(
         Sprite(kind, side, *(middle - side // 2 + (rng.randint(-JITTER, JITTER) if free else 0) for middle in (x, y)))
         for kind, (x, y) in zip(kinds, middles)

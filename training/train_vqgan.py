@@ -25,7 +25,7 @@ from .vqgan import VQGAN
 CONFIG = {
     "double_z": False, "z_channels": 32, "resolution": SIDE, "in_channels": 3, "out_ch": 3, "ch": 32,
     "ch_mult": [2, 2, 2, 4], "num_res_blocks": 1, "attn_resolutions": [SIDE // 8], "dropout": 0.0,
-    "n_embed": 4096, "embed_dim": 32,
+    "n_embed": 2048, "embed_dim": 32,
 }  # fmt: skip
 
 
