@@ -58,7 +58,7 @@ STAGES = (
 )
 # How often a scene is taken when one of its layout comes up. A drawing of a large sprite takes learning four times the tokens of a
 # small one, and each comes with one sprite only.
-DRAWN = {"small": 0.6, "pair": 0.6, "count": 0.5, "row": 0.5, "text": 0.35}
+DRAWN = {"small": 0.35, "pair": 0.45, "count": 0.3, "row": 0.35, "text": 0.25}
 DESCRIBED = {"text": 1} | dict.fromkeys(("large", "small", "pair", "count", "row"), 0.7)
 MEETING, SAVED = 60, 4  # seconds between two averages of all workers; how many of them between two checkpoints
 SOME_TOKENS, WHOLE_FROM = 12, 0.75  # a text question's empty picture is mostly left out; until that share of the time always
