@@ -162,7 +162,7 @@ function report(loaded) {
 
 function check({ workerBytes, renderer }) {
   if (workerBytes === 0) throw new Error("the worker's heap could not be measured");
-  if (workerBytes > MOST_MEMORY || renderer.own > MOST_MEMORY)
+  if (workerBytes > MOST_MEMORY || renderer.all > MOST_MEMORY)
     throw new Error(`that is more than ${mebibytes(MOST_MEMORY)}`);
 }
 
