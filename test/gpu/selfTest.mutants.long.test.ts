@@ -21,7 +21,7 @@ import { drawFromTwin, drawTwin, filterTwin, mixtureTwin } from '../twins/sample
  * Does the self-test notice what it is there for? Every kernel and every part is made wrong in small ways, and each time the self-test has to
  * name the kernel.
  */
-const ONE = { consts: { ROWS: 4, LANES: 8 } };
+const ONE = { consts: { ROWS: 4 } };
 const matvec = (output: readonly string[]): KernelSpec => ({
   name: 'matvec',
   parts: ['weights_fp16', ...output],
@@ -51,7 +51,11 @@ const conv2d = (tiled: 0 | 1): KernelSpec => ({
 const tokenLosses: KernelSpec = { name: 'token_losses', parts: ['weights_fp16', 'online_sum'] };
 const perplexities: KernelSpec = { name: 'perplexities', parts: ['online_sum', 'sum_workgroup'] };
 const matmul: KernelSpec = { name: 'matmul', parts: ['weights_fp16', 'output_plain'], consts: { PER_M: 4, PER_N: 4 } };
-const direct: KernelSpec = { name: 'matmul_direct', parts: ['weights_fp16', 'output_plain'] };
+const direct: KernelSpec = {
+  name: 'matmul_direct',
+  parts: ['weights_fp16', 'output_plain'],
+  consts: { ROWS: 4 },
+};
 const layerNorm: KernelSpec = { name: 'layer_norm', parts: ['sum_workgroup'] };
 const residual: KernelSpec = { name: 'residual_norm', parts: ['sum_workgroup'], constants: { WIDTH: 256 } };
 const own = (name: string, constants: Readonly<Record<string, number>> = {}): KernelSpec => ({ name, constants });
@@ -163,9 +167,11 @@ const MUTANTS: Readonly<Record<string, readonly (readonly [KernelSpec, find: str
     [matmul, 'first_row + m < params.rows', 'first_row + m < params.rows - 1u'],
   ],
   matmul_direct: [
-    [direct, 'dot(w[j].low, low) + dot(w[j].high, high)', 'dot(w[j].low, low)'],
-    [direct, 'params.first_column + group.x', 'group.x'],
-    [direct, 'min(first_row + i, params.rows - 1u)', 'first_row'],
+    [direct, 'dot(c.low, low) + dot(c.high, high)', 'dot(c.low, low)'],
+    [direct, 'params.first_column + (group.x', '(group.x'],
+    [direct, 'min(row + 2u, params.rows - 1u)', 'row'],
+    [direct, '2u * m + n / 4u', '2u * m'],
+    [direct, 'min(ROWS, params.rows - row)', 'ROWS'],
   ],
   matvec: [
     [matvec(['output_plain']), 'sums[r] += dot(w.low', 'sums[r] = dot(w.low'],

@@ -21,10 +21,9 @@ export function kernelSpecs(weights: string): KernelSpec[] {
     { name: 'layer_norm', parts: ['sum_workgroup'] },
     ...HIDDEN.map((width) => ({ name: 'residual_norm', parts: ['sum_workgroup'], constants: { WIDTH: width } })),
     ...outputs.flatMap((output) => [
-      ...[1, 2, 4, 8].flatMap((rows) =>
-        [1, 8].map((lanes) => ({ name: 'matvec', parts: [weights, ...output], consts: { ROWS: rows, LANES: lanes } })),
+      ...['matvec', 'matmul_direct'].flatMap((name) =>
+        [1, 2, 4, 8].map((rows) => ({ name, parts: [weights, ...output], consts: { ROWS: rows } })),
       ),
-      { name: 'matmul_direct', parts: [weights, ...output] },
       ...[4, 8].map((per) => ({ name: 'matmul', parts: [weights, ...output], consts: { PER_M: per, PER_N: per } })),
     ]),
     ...[16, 64, 256].flatMap((threads) => [
