@@ -4,7 +4,7 @@
 // Names, not arrays: SwiftShader unrolls no loop, and what a loop indexes lies in memory for it, three times as slow.
 // On a GPU `matvec` and `matmul` are several times as fast.
 // Dispatch (ceil(columns / 8·WORKGROUP), ceil(rows / ROWS), 1).
-// const ROWS: u32 (1, 2, 4 or 8) is set when the shader is composed.
+// Needs parts weights_*, dots, output_*. const ROWS: u32 (1, 2, 4 or 8) is set when the shader is composed.
 const WORKGROUP = 8u;
 struct Params {
   rows: u32,
@@ -15,16 +15,6 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>; // (rows, K / 4)
 @group(0) @binding(2) var<storage, read> bias: array<f32>;    // (columns)
-
-// Eight values of x with the same of four columns' weights.
-fn dots(low: vec4<f32>, high: vec4<f32>, a: Weights8, b: Weights8, c: Weights8, d: Weights8) -> vec4<f32> {
-  return vec4(
-    dot(a.low, low) + dot(a.high, high),
-    dot(b.low, low) + dot(b.high, high),
-    dot(c.low, low) + dot(c.high, high),
-    dot(d.low, low) + dot(d.high, high),
-  );
-}
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
@@ -47,8 +37,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 #each m ROWS
     let low$m = x[x_start$m + chunk * 2u];
     let high$m = x[x_start$m + chunk * 2u + 1u];
-    left$m += dots(low$m, high$m, w0, w1, w2, w3);
-    right$m += dots(low$m, high$m, w4, w5, w6, w7);
+    left$m += dots8(low$m, high$m, w0, w1, w2, w3);
+    right$m += dots8(low$m, high$m, w4, w5, w6, w7);
 #end
   }
   // Storing is little work: a loop here keeps the shader small.

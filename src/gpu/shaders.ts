@@ -48,15 +48,15 @@ export function composeShader(
 }
 
 /**
- * Writes out `#each n COUNT … #end`: the lines between once for each n below COUNT, a number or one of the constants, with `$n` for it; n is
- * any letter. For compilers that unroll no loops and so keep arrays in memory.
+ * Writes out `#each n COUNT … #end`: the lines between once for each n below COUNT, with `$n` for it; n is any letter, COUNT a number, one of the
+ * constants, or a fraction of it (`HEAD/4`). For compilers that unroll no loops and so keep arrays in memory.
  */
 function unroll(text: string, consts: Readonly<Record<string, number>>): string {
   return text.replace(
-    /^[ \t]*#each ([a-z]) (\w+)\n([^#]*)^[ \t]*#end\n/gm,
-    (_, letter: string, name: string, lines: string) => {
-      const count = consts[name] ?? Number(name);
-      if (!Number.isInteger(count)) throw new Error(`#each ${letter} ${name}: no such constant, and no number`);
+    /^[ \t]*#each ([a-z]) (\w+)(?:\/(\d+))?\n([^#]*)^[ \t]*#end\n/gm,
+    (_, letter: string, name: string, parts: string | undefined, lines: string) => {
+      const count = (consts[name] ?? Number(name)) / Number(parts ?? 1);
+      if (!Number.isInteger(count)) throw new Error(`#each ${letter} ${name}: no such constant, or no whole number`);
       return Array.from({ length: count }, (_, k) => lines.replaceAll(`$${letter}`, String(k))).join('');
     },
   );

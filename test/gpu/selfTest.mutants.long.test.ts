@@ -48,12 +48,12 @@ const conv2d = (tiled: 0 | 1): KernelSpec => ({
   parts: ['weights_fp16'],
   constants: tiled ? { TILED: 1, THREADS_M: 8, THREADS_N: 8 } : { TILED: 0, THREADS_M: 32, THREADS_N: 2 },
 });
-const tokenLosses: KernelSpec = { name: 'token_losses', parts: ['weights_fp16', 'online_sum'] };
+const tokenLosses: KernelSpec = { name: 'token_losses', parts: ['weights_fp16', 'dots', 'online_sum'] };
 const perplexities: KernelSpec = { name: 'perplexities', parts: ['online_sum', 'sum_workgroup'] };
 const matmul: KernelSpec = { name: 'matmul', parts: ['weights_fp16', 'output_plain'], consts: { PER_M: 4, PER_N: 4 } };
 const direct: KernelSpec = {
   name: 'matmul_direct',
-  parts: ['weights_fp16', 'output_plain'],
+  parts: ['weights_fp16', 'dots', 'output_plain'],
   consts: { ROWS: 4 },
 };
 const layerNorm: KernelSpec = { name: 'layer_norm', parts: ['sum_workgroup'] };
@@ -74,7 +74,8 @@ const MUTANTS: Readonly<Record<string, readonly (readonly [KernelSpec, find: str
     ],
   ],
   attention_direct: [
-    [directly, '* params.heads + head) * quarters;', '* params.heads) * quarters;'],
+    [directly, '* params.heads + head) * QUARTERS;', '* params.heads) * QUARTERS;'],
+    [directly, 'params.first_pair + id.x', 'id.x'],
     [directly, 'let rescale = exp(maximum - highest);', 'let rescale = 1.0;'],
     [directly, 'total *= rescale;', ''],
     [directly, '* params.scale;', ';'],
@@ -167,7 +168,7 @@ const MUTANTS: Readonly<Record<string, readonly (readonly [KernelSpec, find: str
     [matmul, 'first_row + m < params.rows', 'first_row + m < params.rows - 1u'],
   ],
   matmul_direct: [
-    [direct, 'dot(c.low, low) + dot(c.high, high)', 'dot(c.low, low)'],
+    [direct, 'dots8(low1, high1, w4, w5, w6, w7)', 'dots8(low1, high1, w4, w5, w6, w6)'],
     [direct, 'params.first_column + (group.x', '(group.x'],
     [direct, 'min(row + 2u, params.rows - 1u)', 'row'],
     [direct, '2u * m + n / 4u', '2u * m'],
@@ -206,15 +207,20 @@ const MUTANTS: Readonly<Record<string, readonly (readonly [KernelSpec, find: str
     [sample('logits_guided'), 'branch < params.branches', 'branch < 1u'],
   ],
   token_losses: [
-    [tokenLosses, 'sums[i] = partials[slice * params.targets + t];', ''],
-    [tokenLosses, 'logits[i][j] = ONLINE_NOTHING.maximum;', ''],
-    [tokenLosses, 'targets[t].x * params.chunks', 't * params.chunks'],
-    [tokenLosses, 'first + j == labels[i]', 'first + j == labels[i] + 1u'],
+    [tokenLosses, 'sum1 = partials[slice * params.targets + t1];', ''],
+    [tokenLosses, 'logits[n] = ONLINE_NOTHING.maximum;', ''],
+    [tokenLosses, 'targets[t2].x * params.chunks', 't2 * params.chunks'],
+    [tokenLosses, 'first + n == label', 'first + n == label + 1u'],
+    [tokenLosses, 'grow(sum3, right3, first + 4u', 'grow(sum3, right3, first'],
   ],
   'parts/cache': [
     [matvec(['cache', 'output_qkv']), '% cache.ring;', ';'],
     [attention('geometry_standard'), 'return prefix * cache.prefix_length + position;', 'return position;'],
     [attention('geometry_standard'), 'sequence * cache.ring +', ''],
+  ],
+  'parts/dots': [
+    [direct, 'dot(c.low, low) + dot(c.high, high)', 'dot(c.low, low)'],
+    [tokenLosses, 'dot(d.low, low)', 'dot(c.low, low)'],
   ],
   'parts/filter': [
     [sample('logits_plain'), 'u32(exp(max(filter_scaled(key), -100.0)) * 0x1p31f + 0.5)', '0x1000u'],
