@@ -6,7 +6,7 @@ const BOTH = 'test/gpu/**/*.test.ts';
 const BROWSER_ONLY = 'test/**/*.browser.test.ts';
 const NODE_ONLY = 'test/**/*.node.test.ts';
 const E2E = 'test/e2e/**';
-const LONG = 'test/**/*.long.test.ts'; // vitest.long.config.ts
+const LONG = 'test/**/*.long.test.ts'; // `npm run test:long`, vitest.long.config.ts
 
 /**
  * Three projects: `node` (pure code, and kernels on Dawn), `browser` (kernels in a real Chromium: test/gpu runs in both) and
@@ -41,7 +41,7 @@ export default defineConfig({
           fileParallelism: false, // one page after the other in one browser
           sequence: { groupOrder: 1 }, // one project after the other: they would fight for the cores
           include: [BOTH, BROWSER_ONLY],
-          exclude: [NODE_ONLY, E2E],
+          exclude: [NODE_ONLY, E2E, LONG],
           browser: {
             enabled: true,
             headless: true,
@@ -61,6 +61,7 @@ export default defineConfig({
           pool: 'forks',
           sequence: { groupOrder: 2 },
           include: ['test/e2e/**/*.test.ts'],
+          exclude: [LONG],
           testTimeout: 300_000,
           hookTimeout: 300_000,
         },

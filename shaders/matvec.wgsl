@@ -1,10 +1,10 @@
 // y[r, n] = Σ_k x[r, k] · weights[n, k] + bias[n]   for one to ROWS rows r
 // A workgroup computes OUTPUTS outputs n for all rows: each weight is read once and applied to every row in registers.
 // LANES lanes share an output, each takes every LANES-th chunk of 8 weights, so that neighbours read neighbouring bytes.
-// On a software adapter LANES is 1: nothing is gained by neighbours there, and the barrier costs more than the sum.
 // Dispatch (ceil(columns / OUTPUTS), 1, 1).
-// const ROWS: u32 (1, 2, 4 or 8) and LANES: u32 (1 or 8) are set when the shader is composed.
-const OUTPUTS = 64u / LANES;
+// const ROWS: u32 (1, 2, 4 or 8) is set when the shader is composed.
+const LANES = 8u;
+const OUTPUTS = 8u;
 struct Params {
   rows: u32, // ≤ ROWS
   columns: u32,
@@ -30,12 +30,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       let start = (min(r, params.rows - 1u) * params.chunks + chunk) * 2u;
       sums[r] += dot(w.low, x[start]) + dot(w.high, x[start + 1u]);
     }
-  }
-  if (LANES == 1u) {
-    for (var r = 0u; r < ROWS; r++) {
-      if (r < params.rows && column < params.columns) { store_output(r, column, params.columns, sums[r] + bias[column]); }
-    }
-    return;
   }
   for (var r = 0u; r < ROWS; r++) { partial[local * ROWS + r] = sums[r]; }
   workgroupBarrier();

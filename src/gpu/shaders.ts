@@ -24,7 +24,8 @@ export function shaderNames(): string[] {
 
 /**
  * One shader from a kernel and the parts it calls into: `enable` directives first (WGSL demands it), then the constants
- * (`const ROWS = 4u;`: what an override cannot do, such as the length of an array in registers), the parts, the kernel.
+ * (`const ROWS = 4u;`: what an override cannot do, such as the length of an array in registers), the parts, the kernel, with what they
+ * repeat written out (see `unroll`).
  */
 export function composeShader(
   kernel: string,
@@ -42,6 +43,21 @@ export function composeShader(
   return [
     ...[...enables].map((name) => `enable ${name};`),
     ...Object.entries(consts).map(([name, value]) => `const ${name} = ${value}u;`),
-    ...bodies,
+    ...bodies.map((body) => unroll(body, consts)),
   ].join('\n');
+}
+
+/**
+ * Writes out `#each n COUNT … #end`: the lines between once for each n below COUNT, with `$n` for it; n is any letter, COUNT a number, one of the
+ * constants, or a fraction of it (`HEAD/4`). For compilers that unroll no loops and so keep arrays in memory.
+ */
+function unroll(text: string, consts: Readonly<Record<string, number>>): string {
+  return text.replace(
+    /^[ \t]*#each ([a-z]) (\w+)(?:\/(\d+))?\n([^#]*)^[ \t]*#end\n/gm,
+    (_, letter: string, name: string, parts: string | undefined, lines: string) => {
+      const count = (consts[name] ?? Number(name)) / Number(parts ?? 1);
+      if (!Number.isInteger(count)) throw new Error(`#each ${letter} ${name}: no such constant, or no whole number`);
+      return Array.from({ length: count }, (_, k) => lines.replaceAll(`$${letter}`, String(k))).join('');
+    },
+  );
 }

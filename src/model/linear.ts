@@ -42,8 +42,9 @@ export async function recordLinear(gpu: Gpu, arena: Arena, spec: LinearSpec): Pr
     );
   }
   const weights = gpu.variants.f16 ? 'weights_f16' : 'weights_fp16';
-  const parts = [weights, ...(spec.output === 'qkv' ? ['cache'] : []), `output_${spec.output}`];
   const shape = kernelFor(rows, gpu.adapter.software);
+  const { parts: own = [] } = shape.kernel;
+  const parts = [weights, ...own, ...(spec.output === 'qkv' ? ['cache'] : []), `output_${spec.output}`];
   const kernel = await gpu.kernels.get({ ...shape.kernel, parts });
   const limit = dispatchLimit(gpu.adapter);
   const perDispatch = Math.max(1, Math.floor(limit / (rows * inputs) / shape.tileColumns)) * shape.tileColumns;
@@ -70,11 +71,14 @@ function kernelFor(
   rows: number,
   software: boolean,
 ): { readonly kernel: KernelSpec; readonly tileColumns: number; readonly tileRows: number } {
-  if (rows <= MATVEC_ROWS) {
-    const consts = { ROWS: rows <= 2 ? rows : rows <= 4 ? 4 : 8, LANES: software ? 1 : 8 };
-    return { kernel: { name: 'matvec', consts }, tileColumns: 64 / consts.LANES, tileRows: rows };
-  }
-  if (software) return { kernel: { name: 'matmul_direct' }, tileColumns: 16, tileRows: 32 };
+  const few = rows <= 2 ? rows : rows <= 4 ? 4 : 8;
+  if (software)
+    return {
+      kernel: { name: 'matmul_direct', parts: ['dots'], consts: { ROWS: few } },
+      tileColumns: 64,
+      tileRows: few,
+    };
+  if (rows <= MATVEC_ROWS) return { kernel: { name: 'matvec', consts: { ROWS: few } }, tileColumns: 8, tileRows: rows };
   const per = rows <= 32 ? 4 : 8;
   return { kernel: { name: 'matmul', consts: { PER_M: per, PER_N: per } }, tileColumns: 8 * per, tileRows: 8 * per };
 }

@@ -66,7 +66,7 @@ export async function recordPerplexities(gpu: Gpu, arena: Arena, spec: Perplexit
   if (count > 0) {
     const kernel = await gpu.kernels.get({
       name: 'token_losses',
-      parts: [gpu.variants.f16 ? 'weights_f16' : 'weights_fp16', 'online_sum'],
+      parts: [gpu.variants.f16 ? 'weights_f16' : 'weights_fp16', 'dots', 'online_sum'],
     });
     const targetBuffer = arena.upload(`${label} targets`, Uint32Array.from(pairs));
     for (let first = 0; first < classes; first += perDispatch) {

@@ -3,6 +3,7 @@ import type { MaskKind, ModelConfig } from '../format/manifest';
 import { Arena } from '../gpu/buffers';
 import type { Gpu } from '../gpu/device';
 import { f32, packParams, type Dispatch } from '../gpu/kernel';
+import { dispatchLimit } from '../gpu/runner';
 import type { KeyValueCache } from './cache';
 import { recordLinear } from './linear';
 import type { GpuTensor, Weights } from './weights';
@@ -10,6 +11,8 @@ import type { GpuTensor, Weights } from './weights';
 const EPSILON = 1e-5; // of every LayerNorm upstream
 /** Pairs of a row and a head that a workgroup of `attention_direct` serves. */
 export const DIRECT_PAIRS = 8;
+/** Multiply-adds of a product that take as long as one element of a key and of a value. */
+const ATTENTION_COST = 4;
 const ATTENTION_LIMIT = 65504; // upstream clamps the attention's output projection to fp16's range
 const NO_LIMIT = 3e38;
 
@@ -202,7 +205,7 @@ export class Transformer {
         output: 'qkv',
         outputBindings: [cacheUniform, spec.state, b.q, keys, values],
       })),
-      await this.#attention(arena, spec, layer, rows, cacheUniform, b),
+      ...(await this.#attention(arena, spec, layer, rows, cacheUniform, b)),
       ...(await recordLinear(gpu, arena, {
         ...linear,
         label: `layer ${layer} attention_out`,
@@ -277,21 +280,19 @@ export class Transformer {
     rows: number,
     cacheUniform: GPUBuffer,
     b: LayerBuffers,
-  ): Promise<Dispatch> {
+  ): Promise<Dispatch[]> {
     const { config } = this;
     const head = config.hidden / config.heads;
     const kind = config.layerMasks[layer]!;
     const bitset = config.masks.form === 'bitset';
     const direct = this.gpu.adapter.software;
-    const pairs = rows * config.heads;
     const kernel = await this.gpu.kernels.get({
       name: direct ? 'attention_direct' : 'attention',
       parts: ['cache', bitset ? 'geometry_bitset' : 'geometry_standard'],
       consts: { HEAD: head },
     });
-    return kernel.dispatch(arena, {
+    const common = {
       label: `layer ${layer} attention`,
-      params: packParams([config.heads, f32(1 / Math.sqrt(head)), ...(direct ? [pairs, head / 4] : [])]),
       bindings: [
         arena.uniform(`geometry of layer ${layer}`, geometryUniform(config, kind, this.sequenceLength)),
         cacheUniform,
@@ -302,10 +303,25 @@ export class Transformer {
         b.attended,
       ],
       ...(bitset ? { partBindings: [this.maskBits(kind)] } : {}),
-      workgroups: direct ? [Math.ceil(pairs / DIRECT_PAIRS)] : [config.heads, rows],
-      // About half of the keys on average, both for scores and for values; gathering costs several times its arithmetic.
-      work:
-        rows * (spec.cache.shape.prefixLength + (spec.mode === 'tails' ? spec.rowsPerSequence : 0)) * config.hidden * 4,
+    };
+    const scale = f32(1 / Math.sqrt(head));
+    // About half of the keys on average, both for scores and for values; gathering costs several times its arithmetic.
+    const keys = spec.cache.shape.prefixLength + (spec.mode === 'tails' ? spec.rowsPerSequence : 0);
+    const pairWork = keys * head * ATTENTION_COST;
+    const pairs = rows * config.heads;
+    if (!direct) {
+      const params = packParams([config.heads, scale]);
+      return [kernel.dispatch(arena, { ...common, params, workgroups: [config.heads, rows], work: pairs * pairWork })];
+    }
+    const most = Math.max(1, Math.floor(dispatchLimit(this.gpu.adapter) / pairWork / DIRECT_PAIRS)) * DIRECT_PAIRS;
+    return Array.from({ length: Math.ceil(pairs / most) }, (_, k) => {
+      const [first, end] = [k * most, Math.min((k + 1) * most, pairs)];
+      return kernel.dispatch(arena, {
+        ...common,
+        params: packParams([config.heads, scale, first, end]),
+        workgroups: [Math.ceil((end - first) / DIRECT_PAIRS)],
+        work: (end - first) * pairWork,
+      });
     });
   }
 

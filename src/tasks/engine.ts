@@ -34,8 +34,8 @@ type Result<T extends TaskName> = Promise<TaskTypes[T]['result']>;
 
 export interface EngineOptions extends LoadOptions {
   /**
-   * A device in the place of one that was lost: the model is loaded on it again, and the task goes on (see `LastingModel`). Absent: a task
-   * whose device is lost rejects with `device-lost`, and so does every later one. What it gives is the engine's to dispose of.
+   * A device in the place of one that was lost: the model is loaded on it again, and the task, or the load, goes on (see `LastingModel`).
+   * Absent: a task whose device is lost rejects with `device-lost`, and so does every later one. What it gives is the engine's to dispose of.
    */
   readonly renew?: (signal?: AbortSignal) => Promise<Gpu>;
 }
@@ -53,7 +53,7 @@ export class Engine {
     const { renew, signal, ...later } = options;
     const load = (on: Gpu, stop?: AbortSignal): Promise<LoadedModel> =>
       LoadedModel.load(on, source, { ...later, ...(stop ? { signal: stop } : {}) });
-    return new Engine(new LastingModel(await load(gpu, signal), renew ? { renew, load } : null));
+    return new Engine(await LastingModel.load(gpu, load, renew, signal));
   }
 
   /** The model on the device that it is on now. */

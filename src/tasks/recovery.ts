@@ -24,15 +24,42 @@ export interface RecoveryOptions {
 export class LastingModel {
   #model: LoadedModel;
   readonly #options: RecoveryOptions | null;
-  /** Devices that were requested here; the first one is the caller's. */
-  #renewed: Gpu | null = null;
+  /** A device that was requested here; the first one is the caller's. */
+  #renewed: Gpu | null;
   #renewing: Promise<void> | null = null;
   #disposed = false;
 
-  /** @param options null: a lost device is not replaced. */
-  constructor(model: LoadedModel, options: RecoveryOptions | null) {
+  private constructor(model: LoadedModel, options: RecoveryOptions | null, renewed: Gpu | null) {
     this.#model = model;
     this.#options = options;
+    this.#renewed = renewed;
+  }
+
+  /**
+   * Loads a model, on another device where the first one is lost meanwhile; once, for what is lost twice is lost because of the model.
+   * @param renew absent: a lost device is not replaced, neither now nor later.
+   * @throws what `load` throws, `renew`, and the signal's reason.
+   */
+  static async load(
+    gpu: Gpu,
+    load: RecoveryOptions['load'],
+    renew?: RecoveryOptions['renew'],
+    signal?: AbortSignal,
+  ): Promise<LastingModel> {
+    const options = renew ? { renew, load } : null;
+    try {
+      return new LastingModel(await load(gpu, signal), options, null);
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (!renew || !isLoss(error)) throw error;
+    }
+    const renewed = await renew(signal);
+    try {
+      return new LastingModel(await load(renewed, signal), options, renewed);
+    } catch (error) {
+      renewed.dispose();
+      throw error;
+    }
   }
 
   /** As it is now: another one after a loss. */

@@ -179,8 +179,8 @@ export class WorkerHost implements WorkerApi {
       this.#loaded = { gpu, engine };
       await events.arrived();
       return {
-        adapter: { ...gpu.adapter },
-        // The engine's, not the ones asked for: those that failed its self-test are not used.
+        // The engine's, not what was asked for: a device that was lost was replaced, variants that failed the self-test are not used.
+        adapter: { ...engine.model.gpu.adapter },
         variants: { ...engine.model.gpu.variants },
         memory: engine.model.memory,
         selfTest: withSurroundings(selfTestReport(engine.model.gpu)),

@@ -10,7 +10,7 @@ import { type Guide, readSnippets, type Snippet, Snippets } from './snippets';
 
 /*
  * The guides' commands, as they are written, and the types of their programs. What runs in a page is in
- * test/e2e/snippets.test.ts.
+ * test/e2e/snippets.long.test.ts.
  */
 const TINY = 'test/fixtures/tiny-a';
 vi.mock('../../cli/dawn', async (original) => (await import('../support/oneDevice')).oneDevice(await original()));

@@ -238,9 +238,9 @@ const ENGINE: readonly Kind<BrowserWorld>[] = [
       const { host, random } = world;
       const page = await world.newPage();
       const session = await world.context.browser()!.newBrowserCDPSession();
-      // Anywhere from the first shards to the last token. A load that loses its device ends; a drawing goes on.
+      // Anywhere from the first shards to the last token: both a load and a drawing go on.
       const moment = host.whenSent(random.whole(1, 2_000_000));
-      const drawing = world.mustDraw(page, 'device-lost');
+      const drawing = world.mustDraw(page);
       await Promise.race([moment, drawing]);
       await new Promise((resolve) => setTimeout(resolve, random.whole(0, 2000)));
       await session.send('Browser.crashGpuProcess').catch(() => undefined);

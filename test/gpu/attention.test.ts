@@ -89,7 +89,7 @@ describe('attention', () => {
         const out = arena.buffer('out', hidden * 4);
         const side = kind === 'lastConv' ? c.lastConvKernel : c.convKernel;
         const dispatch = kernel.dispatch(arena, {
-          params: packParams([HEADS, f32(1 / Math.sqrt(head)), ...(name === 'attention' ? [] : [HEADS, head / 4])]),
+          params: packParams([HEADS, f32(1 / Math.sqrt(head)), ...(name === 'attention' ? [] : [0, HEADS])]),
           bindings: [
             arena.uniform(
               'geometry',

@@ -1,7 +1,7 @@
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { ModelSource } from '../../src/format/modelSource';
 import { Arena } from '../../src/gpu/buffers';
-import { requestGpuAgain } from '../../src/gpu/device';
+import { type Gpu, requestGpuAgain } from '../../src/gpu/device';
 import type { RgbaImage } from '../../src/image/image';
 import { Engine } from '../../src/tasks/engine';
 import { randomNumbers } from '../support/compare';
@@ -90,6 +90,44 @@ describe.each(Object.entries(TASKS))('%s', (title, run) => {
     }
     close();
     // What the loss interrupted may still be cleaning up.
+    await expect.poll(() => Arena.liveBytes).toBe(before);
+  });
+});
+
+describe('a model whose device is lost while it loads', () => {
+  const load = async (losses: number): Promise<{ engine: Promise<Engine>; opened: Gpu[] }> => {
+    const opened = [await openGpu({ variants: 'base' })];
+    const engine = Engine.load(opened[0]!, source, {
+      renew: async () => {
+        opened.push(await openGpu({ variants: 'base' }));
+        return opened.at(-1)!;
+      },
+      onProgress: () => opened.length <= losses && opened.at(-1)!.device.destroy(),
+    });
+    return { engine, opened };
+  };
+
+  it('is loaded on another one, and draws', async () => {
+    const before = Arena.liveBytes;
+    const { engine: loading, opened } = await load(1);
+    const engine = await loading;
+    expect(opened).toHaveLength(2);
+    expect(engine.model.gpu.device).toBe(opened[1]!.device);
+    const { codebooks } = await engine.textToImage('кот', { seed: 5 });
+    const { engine: other, close } = await open();
+    expect((await other.textToImage('кот', { seed: 5 })).codebooks).toEqual(codebooks);
+    close();
+    engine.dispose();
+    opened[0]!.dispose();
+    await expect.poll(() => Arena.liveBytes).toBe(before);
+  });
+
+  it('says so when that one is lost, too', async () => {
+    const before = Arena.liveBytes;
+    const { engine, opened } = await load(2);
+    await expect(engine).rejects.toMatchObject({ code: 'device-lost' });
+    expect(opened).toHaveLength(2);
+    opened[0]!.dispose();
     await expect.poll(() => Arena.liveBytes).toBe(before);
   });
 });

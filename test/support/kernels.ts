@@ -21,10 +21,10 @@ export function kernelSpecs(weights: string): KernelSpec[] {
     { name: 'layer_norm', parts: ['sum_workgroup'] },
     ...HIDDEN.map((width) => ({ name: 'residual_norm', parts: ['sum_workgroup'], constants: { WIDTH: width } })),
     ...outputs.flatMap((output) => [
-      ...[1, 2, 4, 8].flatMap((rows) =>
-        [1, 8].map((lanes) => ({ name: 'matvec', parts: [weights, ...output], consts: { ROWS: rows, LANES: lanes } })),
-      ),
-      { name: 'matmul_direct', parts: [weights, ...output] },
+      ...[1, 2, 4, 8].flatMap((rows) => [
+        { name: 'matvec', parts: [weights, ...output], consts: { ROWS: rows } },
+        { name: 'matmul_direct', parts: [weights, 'dots', ...output], consts: { ROWS: rows } },
+      ]),
       ...[4, 8].map((per) => ({ name: 'matmul', parts: [weights, ...output], consts: { PER_M: per, PER_N: per } })),
     ]),
     ...[16, 64, 256].flatMap((threads) => [
@@ -46,7 +46,7 @@ export function kernelSpecs(weights: string): KernelSpec[] {
         { TILED: 0, THREADS_M: 32, THREADS_N: 2 },
       ].map((constants) => ({ name: 'conv2d', parts: [part], constants })),
     ),
-    { name: 'token_losses', parts: [weights, 'online_sum'] },
+    { name: 'token_losses', parts: [weights, 'dots', 'online_sum'] },
     { name: 'perplexities', parts: ['online_sum', 'sum_workgroup'] },
     { name: 'embed_codes', parts: [weights] },
     { name: 'group_norm_moments' },

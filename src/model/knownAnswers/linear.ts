@@ -8,13 +8,14 @@ const COLUMNS = 3 * HIDDEN;
 
 /** Rows of x that are no multiple of a tile, and the columns of a tile. */
 function shape(t: TestBench): { rows: number; tileRows: number; tileColumns: number } {
-  if (t.spec.name === 'matmul_direct') return { rows: 35, tileRows: 32, tileColumns: 16 };
   if (t.spec.name === 'matmul') {
     const [tileRows, tileColumns] = [8 * t.constant('PER_M'), 8 * t.constant('PER_N')];
     return { rows: tileRows + 3, tileRows, tileColumns };
   }
   const rows = t.constant('ROWS');
-  return { rows: rows > 2 ? rows - 1 : rows, tileRows: rows, tileColumns: 64 / t.constant('LANES') };
+  if (t.spec.name === 'matvec') return { rows: rows > 2 ? rows - 1 : rows, tileRows: rows, tileColumns: 8 };
+  // Fewer than 8 rows fit a tile, or it would have been a larger one.
+  return { rows: rows === 8 ? 11 : rows > 2 ? rows - 1 : rows, tileRows: rows, tileColumns: 64 };
 }
 
 /** matvec, matmul, matmul_direct: y = x · weightᵀ + bias, columns in two dispatches, in the form of the output's part. */

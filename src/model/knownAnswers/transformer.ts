@@ -198,8 +198,7 @@ function attend(
   }
   const pairs = HEADS * count;
   const direct = t.spec.name === 'attention_direct';
-  t.dispatch({
-    params: packParams([HEADS, f32(scale), ...(direct ? [pairs, head / 4] : [])]),
+  const common = {
     bindings: [
       spec.geometry,
       t.uniform(packParams([prefixLength, prefixes, ring, spec.rows, 0])),
@@ -210,6 +209,18 @@ function attend(
       t.f32(out),
     ],
     ...spec.partBindings,
-    workgroups: direct ? [Math.ceil(pairs / DIRECT_PAIRS)] : [HEADS, count],
-  });
+  };
+  if (!direct) return t.dispatch({ ...common, params: packParams([HEADS, f32(scale)]), workgroups: [HEADS, count] });
+  // In two dispatches, as the engine splits it where it would take too long.
+  for (const [first, end] of [
+    [0, HEADS],
+    [HEADS, pairs],
+  ] as const) {
+    if (first < end)
+      t.dispatch({
+        ...common,
+        params: packParams([HEADS, f32(scale), first, end]),
+        workgroups: [Math.ceil((end - first) / DIRECT_PAIRS)],
+      });
+  }
 }
