@@ -243,10 +243,10 @@ def train(rank: int, arguments: argparse.Namespace) -> None:
         pool.grow(50)
     log = Log(arguments.out / "log.jsonl") if rank == 0 else None
     distributed.barrier()
-    clock, taken = Clock(arguments.minutes, spent), 0
+    clock, taken, parent = Clock(arguments.minutes, spent), 0, os.getppid()
     meeting = clock.seconds + MEETING  # the same for all workers, give or take what a barrier does
 
-    while True:
+    while os.getppid() == parent:  # a killed parent does not take its workers with it
         pool.grow(arguments.fresh)
         for optimiser in optimisers:
             optimiser.zero_grad()
