@@ -12,7 +12,7 @@ it('refuses a kernel that computes wrongly, and gives a report to copy', async (
   await page.route(/\/worker[^/]*\.js$/, async (route) => {
     const response = await route.fetch();
     const body = await response.text();
-    const wrong = body.replace('sums[r] += dot(w.low', 'sums[r] -= dot(w.low');
+    const wrong = body.replaceAll('left$m += dots8(', 'left$m -= dots8(');
     if (wrong !== body) changed++;
     await route.fulfill({ response, body: wrong });
   });
@@ -21,13 +21,15 @@ it('refuses a kernel that computes wrongly, and gives a report to copy', async (
   await block.waitFor({ timeout: 120_000 });
   expect(changed).toBeGreaterThan(0); // the list of stored models asks a worker of its own
   expect(await block.locator('.error-headline').textContent()).toContain('считают неверно');
-  expect(await block.locator('.error-detail').textContent()).toMatch(/computes wrongly \(matvec \+ .* instead of /);
+  expect(await block.locator('.error-detail').textContent()).toMatch(
+    /computes wrongly \(matmul_direct \+ .* instead of /,
+  );
   await block.getByRole('button', { name: 'Скопировать отчёт' }).click();
   await block.getByText('Скопировано').waitFor();
   const report = await page.evaluate(() => navigator.clipboard.readText());
   expect(report).toMatch(
     /^rudolph-web \d+\.\d+\.\d+\nbrowser: Mozilla.*\nadapter: google, swiftshader.* \(software\)\n/,
   );
-  expect(report).toMatch(/\nFAIL matvec \+ weights_fp16 .*: first run: /);
+  expect(report).toMatch(/\nFAIL matmul_direct \+ weights_fp16 .*: first run: /);
   expect(report).toMatch(/\nok {3}embed: largest difference \d/);
 });
