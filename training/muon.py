@@ -1,10 +1,13 @@
 """Muon: momentum whose matrices are made orthogonal (Jordan et al. 2024), at AdamW's scale (Liu et al. 2025, arXiv 2502.16982).
 
 torch.optim.Muon does the same, but multiplies in bfloat16 whatever the processor: without AVX-512 BF16 that takes longer than the step.
+Here float32 does where bfloat16 is slow.
 """
 
 import torch
 from torch import Tensor
+
+from .budget import half_precision
 
 _A, _B, _C = 3.4445, -4.7750, 2.0315  # of the quintic iteration
 
@@ -13,9 +16,10 @@ def orthogonal(matrix: Tensor, rounds: int = 5) -> Tensor:
     """[n, m] -> about the nearest matrix with orthogonal rows or columns, by Newton and Schulz's iteration."""
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
     x = wide / (wide.norm() + 1e-7)
-    for _ in range(rounds):
-        gram = x @ x.T
-        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=_B, alpha=_C), x, beta=_A)
+    with half_precision():
+        for _ in range(rounds):
+            gram = x @ x.T
+            x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=_B, alpha=_C), x, beta=_A)
     return x if wide is matrix else x.T
 
 

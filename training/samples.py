@@ -35,12 +35,12 @@ class Interest:
         plain = [Scene((), name, colour, "single", "center") for name, colour in BACKGROUNDS.items()]
         self.plain = encode(projection, plain)[:, 0].unique()
 
-    def tokens(self, codes: Tensor, more: int = 8) -> Tensor:
+    def tokens(self, codes: Tensor, more: int = 4) -> Tensor:
         """codes [B, I] -> tokens [B, K], ascending: those that show something, those just before them (which predict them), and
-        at least `more` others at random."""
+        at least `more` others at random. K is a multiple of 16: for each length oneDNN compiles its products anew and keeps them."""
         shown = ~torch.isin(codes, self.plain)
         shown[:, :-1] |= shown[:, 1:].clone()
-        count = min(int(shown.sum(1).max()) + more, codes.shape[1])
+        count = min(-(-(int(shown.sum(1).max()) + more) // 16) * 16, codes.shape[1])
         return (shown + torch.rand(codes.shape)).topk(count, 1).indices.sort(1).values
 
 
