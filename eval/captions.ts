@@ -56,9 +56,7 @@ export function judgeCaption(
   const body = grounds.reduce((left, [, { words }]) => left.replace(plainText(words), ''), rest).trim();
   const single = layoutOf(scene) === 'single';
   const position = single ? placeSaid(world, says, scene.place) : formSaid(world, body, scene.place);
-  const sizes = Object.entries(world.description.sizeWords).filter(
-    ([, forms]) => forms && Object.values(forms).some(says),
-  );
+  const sizes = Object.entries(world.description.sizeWords).filter(([, forms]) => Object.values(forms).some(says));
   const size = single
     ? stated(
         sizes.map(([name]) => name),
@@ -87,7 +85,7 @@ export function trueCaptions(world: World, scene: Judgeable): Set<string> {
   const layout = layoutOf(scene);
   if (layout === 'single') {
     for (const { nominative, gender } of first) {
-      for (const size of ['', sizeWords[scene.size]?.[gender] ?? '']) {
+      for (const size of ['', sizeWords[scene.size]![gender]!]) {
         for (const place of ['', ...placeWords[scene.place]!]) {
           for (const ground of ['', tail])
             found.push(`${size} ${nominative} ${place} ${ground}`, `${place} ${size} ${nominative} ${ground}`);

@@ -1,7 +1,7 @@
 import { RudolphError } from '../src/errors';
 import type { RgbaImage } from '../src/image/image';
 import { layoutOf, startOfText, type Judgeable } from './scene';
-import type { Arrangement, Point, Rgb, World } from './world';
+import type { Point, Rgb, World } from './world';
 
 /** Positions are searched in coarse steps, and for the best kinds in single pixels; other places in middling ones. */
 const COARSE = 4;
@@ -16,7 +16,7 @@ const LEAST_ENERGY = 2e7;
 export interface DrawingVerdict {
   /** At each stated place the right kind wins among all kinds, and is clear enough. */
   readonly sprites: boolean;
-  /** One sprite fits nowhere better than at its place, and in no size better than in a stated one. */
+  /** One sprite fits nowhere better than at its place, and in no size better than in its own. */
   readonly placed: boolean;
   /** What the scene has is all there is. Tightens `all` only. */
   readonly alone: boolean;
@@ -31,7 +31,7 @@ export interface DrawingVerdict {
   readonly backgroundFound: string;
 }
 
-/** One way to compose a sprite: its side and its nominal centre. */
+/** Where a sprite belongs: its side and its nominal centre. */
 interface Slot {
   readonly pixels: number;
   readonly centre: Point;
@@ -66,8 +66,7 @@ export function judgeDrawing(world: World, image: RgbaImage, scene: Judgeable): 
   const slots = slotsOf(world, scene);
   const found = scene.sprites.map(({ id }, i) => {
     const kind = world.kindOf(id);
-    const correlation = (other: number, step: number): number =>
-      Math.max(...slots[i]!.map((slot) => best(world, picture, other, slot, step)));
+    const correlation = (other: number, step: number): number => best(world, picture, other, slots[i]!, step);
     const coarse = world.kinds.map((_, other) => correlation(other, COARSE));
     const finalists = coarse
       .map((_, other) => other)
@@ -77,7 +76,7 @@ export function judgeDrawing(world: World, image: RgbaImage, scene: Judgeable): 
     const [winner, most] = [...fine].reduce((a, b) => (b[1] > a[1] ? b : a));
     return { id: world.kinds[winner]!.id, correlation: most, expected: fine.get(kind)! };
   });
-  const windows: Window[] = slots.flat().map(({ pixels, centre: [x, y] }) => {
+  const windows: Window[] = slots.map(({ pixels, centre: [x, y] }) => {
     const reach = pixels / 2 + tolerance;
     return [x - reach, y - reach, x + reach, y + reach];
   });
@@ -96,25 +95,21 @@ export function judgeDrawing(world: World, image: RgbaImage, scene: Judgeable): 
   return { sprites, placed, alone, background, text, content, all, found, backgroundFound };
 }
 
-/** Per sprite the ways in which it may be composed: of a medium single sprite nobody tells the size, any is right. */
-function slotsOf(world: World, scene: Judgeable): Slot[][] {
-  const { layouts, sizeWords } = world.description;
-  const slots = ({ pixels, centers }: Arrangement): Slot[] => centers.map((centre) => ({ pixels, centre }));
-  if (layoutOf(scene) !== 'single') return slots(layouts[scene.size]![scene.place]!).map((slot) => [slot]);
-  const sizes = sizeWords[scene.size] ? [scene.size] : Object.keys(sizeWords);
-  return [sizes.flatMap((size) => slots(layouts[size]![scene.place]!))];
+/** Where each sprite belongs. */
+function slotsOf(world: World, scene: Judgeable): Slot[] {
+  const { pixels, centers } = world.description.layouts[scene.size]![scene.place]!;
+  return centers.map((centre) => ({ pixels, centre }));
 }
 
-/** Whether a single sprite fits its slots at least as well as any other place and size of the world. */
-function isPlaced(world: World, picture: Difference, scene: Judgeable, here: readonly Slot[]): boolean {
+/** Whether a single sprite fits its slot at least as well as any other place and size of the world. */
+function isPlaced(world: World, picture: Difference, scene: Judgeable, here: Slot): boolean {
   const kind = world.kindOf(scene.sprites[0]!.id);
   const { layouts, sizeWords } = world.description;
-  const fit = (slots: readonly Slot[]): number =>
-    Math.max(...slots.map((slot) => best(world, picture, kind, slot, MIDDLING)));
+  const fit = (slot: Slot): number => best(world, picture, kind, slot, MIDDLING);
   const all = Object.keys(sizeWords).flatMap((size) =>
     Object.values(layouts[size]!).map(({ pixels, centers }) => ({ pixels, centre: centers[0]! })),
   );
-  return fit(here) >= fit(all);
+  return fit(here) >= Math.max(...all.map(fit));
 }
 
 /** The medians of a picture's border, `BORDER` pixels wide, above the horizon and below it. */
@@ -152,7 +147,7 @@ function difference(world: World, image: RgbaImage): Difference {
       for (let c = 0; c < 3; c++) {
         const value = image.data[(y * side + x) * 4 + c]!;
         values[to + c] = value - behind[c]!;
-        inside[to + c] = value - (world.description.border ?? 0);
+        inside[to + c] = value - (world.description.border);
       }
     }
   }
@@ -183,8 +178,8 @@ function strayEnergy(picture: Difference, side: number, windows: readonly Window
 
 /**
  * How well a kind composed around a slot fits that part of the picture, −1…1: the normalised correlation of the whole square less the
- * background. Where sprites have a white border, the mean of that and of the one of what lies inside the outline less this white,
- * which otherwise would count most on dark backgrounds.
+ * background, and of what lies inside the outline less the white of the sprite's border, which otherwise would count most on dark
+ * backgrounds: the mean of both.
  */
 function best(world: World, picture: Difference, kind: number, { pixels, centre }: Slot, step: number): number {
   const template = templateOf(world, picture, kind, { pixels, centre });
@@ -206,8 +201,8 @@ interface Template {
   /** Less the background that it hides at the nominal place. */
   readonly whole: Float32Array;
   readonly wholeNorm: number;
-  /** Less the white of its border; null where sprites have none. */
-  readonly inside: Float32Array | null;
+  /** Less the white of its border. */
+  readonly inside: Float32Array;
   readonly insideNorm: number;
   readonly mask: Uint8Array;
 }
@@ -226,16 +221,16 @@ function templateOf(world: World, picture: Difference, kind: number, { pixels, c
     const { colour, alpha } = world.sprite(kind, pixels);
     const { horizon, border } = world.description;
     const whole = new Float32Array(colour.length);
-    const inside = border === undefined ? null : new Float32Array(colour.length);
+    const inside = new Float32Array(colour.length);
     for (let i = 0, p = 0; p < alpha.length; p++) {
       const behind = top + Math.floor(p / pixels) < horizon ? picture.sky : picture.ground;
       for (let c = 0; c < 3; c++, i++) {
         whole[i] = colour[i]! - alpha[p]! * behind[c]!;
-        if (inside) inside[i] = colour[i]! - alpha[p]! * border!;
+        inside[i] = colour[i]! - alpha[p]! * border;
       }
     }
     const mask = Uint8Array.from(alpha, (a) => (a > 0.5 ? 1 : 0));
-    known.set(key, (entry = { whole, wholeNorm: length(whole), inside, insideNorm: length(inside ?? []), mask }));
+    known.set(key, (entry = { whole, wholeNorm: length(whole), inside, insideNorm: length(inside), mask }));
   }
   return entry;
 }
@@ -265,7 +260,6 @@ function likeness(picture: Difference, template: Template, side: number, left: n
     return product / (norm * Math.sqrt(Math.max(energy, LEAST)));
   };
   const whole = cosine(picture.values, template.whole, template.wholeNorm, null);
-  if (!template.inside) return whole;
   return (whole + cosine(picture.inside, template.inside, template.insideNorm, template.mask)) / 2;
 }
 

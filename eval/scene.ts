@@ -163,13 +163,11 @@ export async function randomHeldOutSingle(world: World, random: () => number): P
     const [size, words] = pick(Object.entries(sizeWords));
     const [place, phrases] = pick(Object.entries(placeWords));
     const [background, { sky, words: onBackground }] = pick(Object.entries(backgrounds));
-    const { pixels, centers, jitter } = layouts[size]![place]!;
-    const [left, top] = centers[0]!.map(
-      (centre, axis) => centre - pixels / 2 + pick([-1, 0, 0, 0, 1]) * (jitter?.[axis] ?? 0),
-    );
+    const { pixels, centers } = layouts[size]![place]!;
+    const [left, top] = centers[0]!.map((centre) => centre - pixels / 2);
     const { nominative, gender } = pick(kind.names);
     const scene: Scene = {
-      caption: [words?.[gender], nominative, phrases[0], onBackground].filter(Boolean).join(' '),
+      caption: [words[gender], nominative, phrases[0], onBackground].filter(Boolean).join(' '),
       sprites: [{ id: kind.id, bbox: [left!, top!, pixels, pixels] }],
       size,
       place,

@@ -9,7 +9,7 @@ const GAP = 16;
 const LINE = 13;
 /** Lines of a prompt and letters of a line. */
 const LINES = 3;
-const LETTERS = 23;
+const LETTERS = 21;
 
 /** A PNG of up to 64 drawings, all layouts in turn, with their prompts below. @param folder pictures by the number of their scene: 012.png */
 export async function writeSheet(file: string, folder: string, scenes: readonly Scene[], side: number): Promise<void> {
@@ -32,7 +32,7 @@ export async function writeSheet(file: string, folder: string, scenes: readonly 
       (text, k) => `<text x="${left}" y="${top + side + (k + 1) * LINE}">${text}</text>`,
     );
   });
-  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="sans-serif" font-size="11">${labels.join('')}</svg>`;
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="sans-serif" font-size="10">${labels.join('')}</svg>`;
   await sharp({ create: { width, height, channels: 3, background: 'white' } })
     .composite([
       ...chosen.map((number, i) => ({ input: join(folder, `${String(number).padStart(3, '0')}.png`), ...corner(i) })),

@@ -10,13 +10,13 @@ export interface WorldDescription {
   readonly tolerance: number;
   /** Least correlation of a sprite that counts as drawn. */
   readonly threshold: number;
-  /** The grey value of the border around each sprite, 0…255; absent in worlds whose sprites have none. */
-  readonly border?: number;
+  /** The grey value of the border around each sprite, 0…255. */
+  readonly border: number;
   readonly kinds: readonly Kind[];
   /** Size of a scene (a single sprite's, or "pair", "count", "row", "text") → place → where its sprites lie. */
   readonly layouts: Readonly<Record<string, Readonly<Record<string, Arrangement>>>>;
-  /** By size of a single sprite, then by gender; null: the size that goes without saying. */
-  readonly sizeWords: Readonly<Record<string, Readonly<Record<string, string>> | null>>;
+  /** By size of a single sprite, then by gender. */
+  readonly sizeWords: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** Place of a single sprite → phrases, the most common first. */
   readonly placeWords: Readonly<Record<string, readonly string[]>>;
   /** Place of a count ("two") → the numeral by gender. */
@@ -35,8 +35,6 @@ export type Rgb = readonly [red: number, green: number, blue: number];
 export interface Arrangement {
   readonly pixels: number;
   readonly centers: readonly Point[];
-  /** The largest distance from there along x and y; absent in worlds whose sprites do not move. */
-  readonly jitter?: Point;
 }
 
 export interface Background {

@@ -168,7 +168,7 @@ class Sampler:
         """Questions about told scenes, and sums: no picture. -> left [B, L], right [B, <= R]"""
         left, right = [], []
         for _ in range(count):
-            if self.rng.random() < 0.5:
+            if self.rng.random() < 0.4:  # sums take longer to learn
                 scene = random_scene(self.rng)
                 told = full_caption(self.rng, scene)
                 chosen = self.rng.choice(questions(self.rng, scene, told=True))

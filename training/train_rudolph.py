@@ -186,7 +186,7 @@ def losses(
         codes = torch.zeros(len(batch[0]), model.config.image_length, dtype=torch.long)
         tokens = None if empty else torch.rand(codes.shape).topk(SOME_TOKENS, 1).indices.sort(1).values
         ask = right_text_loss(model, *insert(batch, codes), tokens)
-    (0.5 * read + 0.5 * ask).backward()
+    (0.5 * read + ask).backward()
     return {"image": image, "left": left, "plain": plain, "right": right, "read": read, "ask": ask}
 
 

@@ -24,9 +24,9 @@ const SCENES: Readonly<Record<string, Composed>> = {
   'cat-fir.png': pair('1f431', '1f384', 'left-of', 'light-blue'),
   'cherries.png': single('1f352', 'large', [24, 24, 80, 80], 'center', 'white'),
   'crown-tiger.png': pair('1f451', '1f42f', 'above', 'blue'),
-  'fox.png': single('1f98a', 'small', [46, 78, 36, 36], 'bottom', 'green'),
+  'fox.png': single('1f98a', 'small', [40, 72, 48, 48], 'bottom', 'green'),
   'butterfly-mushroom.png': pair('1f98b', '1f344', 'above', 'yellow'),
-  'snowman.png': single('26c4', 'large', [40, 24, 80, 80], 'right', 'purple'),
+  'snowman.png': single('26c4', 'large', [48, 24, 80, 80], 'right', 'purple'),
 };
 
 function single(

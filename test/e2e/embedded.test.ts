@@ -4,13 +4,13 @@ import type { Browser, Page } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { judgeCaption } from '../../eval/captions';
+import { readWorld } from '../../eval/files';
 import { judgeDrawing } from '../../eval/matcher';
 import { compose, randomHeldOutSingle, randomNumbers, type Judgeable } from '../../eval/scene';
 import type { World } from '../../eval/world';
 import type { Manifest } from '../../src/format/manifest';
 import type { RgbaImage } from '../../src/image/image';
 import { launchBrowser } from '../support/browser';
-import { readKnownWorld } from '../support/edition';
 import { serveSite, type Site } from './site';
 
 /*
@@ -32,7 +32,7 @@ describe('the embedded model in the browser', () => {
   let world: World;
 
   beforeAll(async () => {
-    [browser, site, world] = await Promise.all([launchBrowser(), serveSite(), readKnownWorld()]);
+    [browser, site, world] = await Promise.all([launchBrowser(), serveSite(), readWorld()]);
     site.setModel('embedded', new Map(readdirSync(FOLDER).map((name) => [name, readFileSync(join(FOLDER, name))])));
     page = await (await browser.newContext({ locale: 'ru-RU' })).newPage();
     await page.goto(site.home);

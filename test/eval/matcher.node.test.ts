@@ -134,10 +134,10 @@ describe('the matcher', { timeout: 300_000 }, () => {
     expect(judged({ rgb: [215, 60, 55] }), 'another background').toBe('background');
     expect(judged({ background: 'morning' }), 'a meadow').toBe('background');
     expect(judged({ sprites: [{ id: '1f352', bbox: [8, 8, 80, 80] }] }), 'another place').toContain('placed');
-    expect(judged({ sprites: [{ id: '1f352', bbox: [46, 46, 36, 36] }] }), 'another size').toContain('placed');
+    expect(judged({ sprites: [{ id: '1f352', bbox: [40, 40, 48, 48] }] }), 'another size').toContain('placed');
     expect(judged({ sprites: [] }), 'nothing there').toContain('sprites');
-    const small = { ...cherry(), size: 'small', sprites: [{ id: '1f352', bbox: [46, 46, 36, 36] as const }] };
-    const another = { id: '1f34e', bbox: [4, 4, 36, 36] as const };
+    const small = { ...cherry(), size: 'small', sprites: [{ id: '1f352', bbox: [40, 40, 48, 48] as const }] };
+    const another = { id: '1f34e', bbox: [0, 0, 48, 48] as const };
     expect(judge(small, {})).toBe('');
     expect(judge(small, { sprites: [...small.sprites, another] }), 'another sprite').toBe('alone');
   });

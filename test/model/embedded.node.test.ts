@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openFolder } from '../../cli/support/folder';
 import { judgeCaption } from '../../eval/captions';
-import { readHeldOut } from '../../eval/files';
+import { readHeldOut, readWorld } from '../../eval/files';
 import { judgeDrawing } from '../../eval/matcher';
 import { compose, randomHeldOutSingle, randomNumbers, type HeldOut, type Judgeable } from '../../eval/scene';
 import type { World } from '../../eval/world';
@@ -9,7 +9,6 @@ import type { Gpu } from '../../src/gpu/device';
 import { Engine } from '../../src/tasks/engine';
 import { IMAGE_SAMPLING } from '../../src/tasks/sampling';
 import type { TextToImageResult } from '../../src/tasks/types';
-import { readKnownWorld } from '../support/edition';
 import { openGpu } from '../support/gpu';
 import {
   DRAWING,
@@ -53,7 +52,7 @@ describe('the embedded model, base kernels', { timeout: 600_000 }, () => {
   let drawn: TextToImageResult;
 
   beforeAll(async () => {
-    [world, heldOut] = await Promise.all([readKnownWorld(), readHeldOut()]);
+    [world, heldOut] = await Promise.all([readWorld(), readHeldOut()]);
     gpu = await openGpu({ variants: 'base' });
     engine = await Engine.load(gpu, await openFolder(MODEL));
     drawn = await engine.textToImage(DRAWING.prompt, { seed: DRAWING.seed, count: CANDIDATES });
