@@ -147,7 +147,7 @@ function difference(world: World, image: RgbaImage): Difference {
       for (let c = 0; c < 3; c++) {
         const value = image.data[(y * side + x) * 4 + c]!;
         values[to + c] = value - behind[c]!;
-        inside[to + c] = value - (world.description.border);
+        inside[to + c] = value - world.description.border;
       }
     }
   }

@@ -43,11 +43,12 @@ const attention = (geometry: string, name = 'attention'): KernelSpec => ({
   consts: { HEAD: 40 },
 });
 const directly = attention('geometry_standard', 'attention_direct');
-const conv2d = (tiled: 0 | 1): KernelSpec => ({
+const conv2d: KernelSpec = {
   name: 'conv2d',
-  parts: ['weights_fp16'],
-  constants: tiled ? { TILED: 1, THREADS_M: 8, THREADS_N: 8 } : { TILED: 0, THREADS_M: 32, THREADS_N: 2 },
-});
+  parts: ['weights_fp16', 'convolution'],
+  constants: { THREADS_M: 8, THREADS_N: 8 },
+};
+const conv2dDirect: KernelSpec = { name: 'conv2d_direct', parts: ['weights_fp16', 'dots', 'convolution'] };
 const tokenLosses: KernelSpec = { name: 'token_losses', parts: ['weights_fp16', 'dots', 'online_sum'] };
 const perplexities: KernelSpec = { name: 'perplexities', parts: ['online_sum', 'sum_workgroup'] };
 const matmul: KernelSpec = { name: 'matmul', parts: ['weights_fp16', 'output_plain'], consts: { PER_M: 4, PER_N: 4 } };
@@ -87,12 +88,16 @@ const MUTANTS: Readonly<Record<string, readonly (readonly [KernelSpec, find: str
     [own('codebook_argmax', { WORKGROUP: 64 }), 'c < params.codes', 'c < params.stride'],
   ],
   conv2d: [
-    [conv2d(1), 'sums[3] += dots(x_tile[xs + 3u * THREADS_M]', 'sums[3] += dots(x_tile[xs + 2u * THREADS_M]'],
-    [conv2d(0), 'sums[2] += counts.z * tap_sums[2];', 'sums[2] += tap_sums[2];'],
-    [conv2d(1), 'if (params.accumulate == 1u) {', 'if (params.accumulate == 2u) {'],
-    [conv2d(1), 'value += bias[n4];', 'value -= bias[n4];'],
-    [conv2d(1), '>> params.enlarge) * params.x_width', ') * params.x_width'],
-    [conv2d(0), 'let pixel0 = params.first_pixel +', 'let pixel0 ='],
+    [conv2d, 'sums[3] += dots(x_tile[xs + 3u * THREADS_M]', 'sums[3] += dots(x_tile[xs + 2u * THREADS_M]'],
+    [conv2d, '>> params.enlarge) * params.x_width', ') * params.x_width'],
+    [conv2d, 'let pixel0 = params.first_pixel +', 'let pixel0 ='],
+  ],
+  conv2d_direct: [
+    [conv2dDirect, 'let a2 = counts2 * x[', 'let a2 = x['],
+    [conv2dDirect, 'let first = params.first_pixel +', 'let first ='],
+    [conv2dDirect, 'high7 += dots8(a7, b7, w4, w5, w6, w7)', 'high7 += dots8(a7, b7, w4, w5, w6, w6)'],
+    [conv2dDirect, '>> params.enlarge) * params.x_width', ') * params.x_width'],
+    [conv2dDirect, 'exists_high * high3', 'high3'],
   ],
   embed: [
     [own('embed'), 'token + position_value(image_row, k) +', 'token +'],
@@ -218,6 +223,11 @@ const MUTANTS: Readonly<Record<string, readonly (readonly [KernelSpec, find: str
     [attention('geometry_standard'), 'return prefix * cache.prefix_length + position;', 'return position;'],
     [attention('geometry_standard'), 'sequence * cache.ring +', ''],
   ],
+  'parts/convolution': [
+    [conv2d, 'if (params.accumulate == 1u) {', 'if (params.accumulate == 2u) {'],
+    [conv2dDirect, 'value += bias[n4];', 'value -= bias[n4];'],
+    [conv2d, ' || 4u * n4 >= params.y_stride', ''],
+  ],
   'parts/dots': [
     [direct, 'dot(c.low, low) + dot(c.high, high)', 'dot(c.low, low)'],
     [tokenLosses, 'dot(d.low, low)', 'dot(c.low, low)'],
@@ -284,7 +294,7 @@ const MUTANTS: Readonly<Record<string, readonly (readonly [KernelSpec, find: str
     ],
   ],
   'parts/weights_f32': [
-    [{ ...conv2d(1), parts: ['weights_f32'] }, 'weights_data[2u * index + 1u]', 'weights_data[2u * index]'],
+    [{ ...conv2d, parts: ['weights_f32', 'convolution'] }, 'weights_data[2u * index + 1u]', 'weights_data[2u * index]'],
   ],
 };
 

@@ -44,7 +44,7 @@ const LINEAR: KernelSpec = {
 const LINEAR_F16: KernelSpec = { ...LINEAR, parts: ['weights_f16', 'output_plain'] };
 const wrongSum = (code: string): string => code.replace('sums[r] += dot(w.low', 'sums[r] -= dot(w.low');
 
-describe('self-test', { timeout: 180_000 }, () => {
+describe('self-test', { timeout: 300_000 }, () => {
   afterEach(() => void vi.restoreAllMocks());
 
   test.each(variantSets)('finds all kernels right, $name', async ({ variants }) => {

@@ -39,13 +39,14 @@ export function kernelSpecs(weights: string): KernelSpec[] {
         constants: { FILTER_THREADS: threads },
       })),
     ]),
-    ...[weights, 'weights_f32'].flatMap((part) =>
-      [
-        { TILED: 1, THREADS_M: 8, THREADS_N: 8 },
-        { TILED: 1, THREADS_M: 16, THREADS_N: 16 },
-        { TILED: 0, THREADS_M: 32, THREADS_N: 2 },
-      ].map((constants) => ({ name: 'conv2d', parts: [part], constants })),
-    ),
+    ...[weights, 'weights_f32'].flatMap((part) => [
+      ...[8, 16].map((side) => ({
+        name: 'conv2d',
+        parts: [part, 'convolution'],
+        constants: { THREADS_M: side, THREADS_N: side },
+      })),
+      { name: 'conv2d_direct', parts: [part, 'dots', 'convolution'] },
+    ]),
     { name: 'token_losses', parts: [weights, 'dots', 'online_sum'] },
     { name: 'perplexities', parts: ['online_sum', 'sum_workgroup'] },
     { name: 'embed_codes', parts: [weights] },

@@ -18,15 +18,18 @@ function pixels(seed: number, width: number, height: number, channels: number, s
   return { width, height, channels, stride, data: values.map((value, i) => (i % stride < channels ? value : 0)) };
 }
 
-/** conv2d: 3 × 3 as it is, halving and doubling the picture; then 1 × 1 without bias, added to what is there, in two dispatches. */
+/** conv2d, conv2d_direct: 3 × 3 as it is, halving and doubling the picture; then 1 × 1 without bias, added to what is there, in two dispatches. */
 export function conv2d(t: TestBench): void {
   const x = pixels(1, 5, 6, 16);
   convolve(t, x, { kernel: 3, out: 24 });
   convolve(t, x, { kernel: 3, out: 8, resize: 'half' });
   convolve(t, x, { kernel: 3, out: 8, resize: 'double' });
-  const tile = 4 * t.constant('THREADS_M');
-  convolve(t, pixels(2, 13, 11, 24), { kernel: 1, out: 13, onto: true, splitAt: tile });
+  convolve(t, pixels(2, 13, 11, 24), { kernel: 1, out: 13, onto: true, splitAt: convolutionTile(t)[0] });
 }
+
+/** What a workgroup computes. */
+const convolutionTile = (t: TestBench): readonly [pixels: number, channels: number] =>
+  t.spec.name === 'conv2d_direct' ? [64, 8] : [4 * t.constant('THREADS_M'), 4 * t.constant('THREADS_N')];
 
 function convolve(
   t: TestBench,
@@ -66,7 +69,7 @@ function convolve(
     return sum;
   });
   const bindings = [t.input(x.data), t.input(bias ?? new Float64Array(4)), onto ? t.f32(y, before) : t.f32(y)];
-  const [tileM, tileN] = [4 * t.constant('THREADS_M'), 4 * t.constant('THREADS_N')];
+  const [tilePixels, tileChannels] = convolutionTile(t);
   const end = width * height;
   const cut = Math.min(end, options.splitAt ?? end);
   for (const [first, last] of [
@@ -94,7 +97,7 @@ function convolve(
       ]),
       bindings,
       partBindings: [t.input(weight?.bits ?? values)],
-      workgroups: [Math.ceil(stride / tileN), Math.ceil((last - first) / tileM)],
+      workgroups: [Math.ceil(stride / tileChannels), Math.ceil((last - first) / tilePixels)],
     });
   }
 }

@@ -27,6 +27,7 @@ export const KNOWN_ANSWERS: Readonly<Record<string, (bench: TestBench) => void>>
   attention_direct: attention,
   codebook_argmax: codebookArgmax,
   conv2d,
+  conv2d_direct: conv2d,
   embed,
   embed_codes: embedCodes,
   filter_probs: filterProbs,

@@ -1,5 +1,5 @@
 import { RudolphError } from '../../errors';
-import { packParams } from '../../gpu/kernel';
+import { packParams, type KernelSpec } from '../../gpu/kernel';
 import { dispatchLimit } from '../../gpu/runner';
 import type { Activation, Recording } from './recording';
 
@@ -76,19 +76,12 @@ export async function multiply(
       `${label}: the sum is (${y.height}, ${y.width}, ${y.channels}), the convolution gives (${height}, ${width}, ${matrix.rows})`,
     );
   }
-  // Small tiles keep more of the GPU busy where there are few outputs, large ones fetch less where there are many.
   const pixels = width * height;
-  const side = y.stride % 64 === 0 && pixels * y.stride >= 64 * 64 * 128 ? 16 : 8;
-  const [threadsM, threadsN] = recording.tiled ? [side, side] : [32, 2];
-  const [tileM, tileN] = [4 * threadsM, 4 * threadsN];
-  const compiled = await recording.gpu.kernels.get({
-    name: 'conv2d',
-    parts: [matrix.part],
-    constants: { TILED: recording.tiled ? 1 : 0, THREADS_M: threadsM, THREADS_N: threadsN },
-  });
+  const { kernel: spec, tilePixels, tileChannels } = kernelFor(recording.tiled, pixels, y.stride, matrix.part);
+  const compiled = await recording.gpu.kernels.get(spec);
   const perPixel = kernel * kernel * x.stride * y.stride;
   const limit = dispatchLimit(recording.gpu.adapter);
-  const step = Math.max(1, Math.min(65535, Math.floor(limit / (perPixel * tileM)))) * tileM;
+  const step = Math.max(1, Math.min(65535, Math.floor(limit / (perPixel * tilePixels)))) * tilePixels;
   for (let first = 0; first < pixels; first += step) {
     const end = Math.min(pixels, first + step);
     recording.dispatches.push(
@@ -113,10 +106,36 @@ export async function multiply(
         ]),
         bindings: [x.buffer, matrix.bias ?? recording.noBias, y.buffer],
         partBindings: [matrix.binding],
-        workgroups: [Math.ceil(y.stride / tileN), Math.ceil((end - first) / tileM)],
+        workgroups: [Math.ceil(y.stride / tileChannels), Math.ceil((end - first) / tilePixels)],
         work: (end - first) * perPixel,
       }),
     );
   }
   return y;
+}
+
+/** Which kernel makes so many pixels of `stride` channels, and the tile of them that one of its workgroups computes. */
+function kernelFor(
+  tiled: boolean,
+  pixels: number,
+  stride: number,
+  weightsPart: string,
+): { readonly kernel: KernelSpec; readonly tilePixels: number; readonly tileChannels: number } {
+  if (!tiled)
+    return {
+      kernel: { name: 'conv2d_direct', parts: [weightsPart, 'dots', 'convolution'] },
+      tilePixels: 64,
+      tileChannels: 8,
+    };
+  // Small tiles keep more of the GPU busy where there are few outputs, large ones fetch less where there are many.
+  const side = stride % 64 === 0 && pixels * stride >= 64 * 64 * 128 ? 16 : 8;
+  return {
+    kernel: {
+      name: 'conv2d',
+      parts: [weightsPart, 'convolution'],
+      constants: { THREADS_M: side, THREADS_N: side },
+    },
+    tilePixels: 4 * side,
+    tileChannels: 4 * side,
+  };
 }
