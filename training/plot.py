@@ -1,4 +1,4 @@
-"""Thins the logs and draws the curves: python -m training.plot --decoder log.jsonl --rudolph log.jsonl"""
+"""Thins the logs and draws the curves: python -m training.plot --decoder log.jsonl --rudolph log.jsonl [the log of a run from its end on …]"""
 
 import argparse
 import json
@@ -12,14 +12,18 @@ from matplotlib import pyplot as plt  # noqa: E402
 HERE = Path(__file__).parent
 
 
-def thin(source: Path, target: Path, every: int) -> list[dict]:
-    """Keeps every n-th training line and every validation line; drops what was lost to a resume from before it."""
-    lines: list[dict] = []
-    for line in reversed([json.loads(line) for line in source.read_text().splitlines()]):
-        if not lines or line["seconds"] < lines[-1]["seconds"]:
-            lines.append(line)
-    lines.reverse()
-    kept = [line for i, line in enumerate(lines) if i % every == 0 or any(key.startswith("val") for key in line)]
+def thin(sources: list[Path], target: Path, every: int) -> list[dict]:
+    """Keeps every n-th training line and every validation line; drops what was lost to a resume from before it. Runs follow one another."""
+    kept: list[dict] = []
+    for source in sources:
+        lines: list[dict] = []
+        for line in reversed([json.loads(line) for line in source.read_text().splitlines()]):
+            if not lines or line["seconds"] < lines[-1]["seconds"]:
+                lines.append(line)
+        lines.reverse()
+        chosen = [line for i, line in enumerate(lines) if i % every == 0 or any(key.startswith("val") for key in line)]
+        seconds, step = (kept[-1]["seconds"], kept[-1]["step"]) if kept else (0, 0)
+        kept += [line | {"seconds": line["seconds"] + seconds, "step": line["step"] + step} for line in chosen]
     target.parent.mkdir(exist_ok=True)
     target.write_text("".join(json.dumps(line) + "\n" for line in kept))
     return kept
@@ -33,10 +37,10 @@ def curve(axes, lines: list[dict], key: str, label: str, style: str = "-") -> No
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--decoder", type=Path, default=HERE / "runs" / "decoder" / "log.jsonl")
-    parser.add_argument("--rudolph", type=Path, default=HERE / "runs" / "rudolph" / "log.jsonl")
+    parser.add_argument("--rudolph", type=Path, nargs="+", default=[HERE / "runs" / "rudolph" / "log.jsonl"])
     parser.add_argument("--every", type=int, default=2)
     arguments = parser.parse_args()
-    decoder = thin(arguments.decoder, HERE / "logs" / "decoder.jsonl", arguments.every)
+    decoder = thin([arguments.decoder], HERE / "logs" / "decoder.jsonl", arguments.every)
     rudolph = thin(arguments.rudolph, HERE / "logs" / "rudolph.jsonl", arguments.every)
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13, 3.6), layout="constrained")
     curve(left, decoder, "psnr", "training batches (crops at first)", "-")

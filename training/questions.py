@@ -21,6 +21,7 @@ class Question:
     topic: str  # what, background, where, how many, size, text
     text: str
     answers: tuple[str, ...]  # all that are right; training takes one of them
+    sprite: int | None = None  # whose place is asked
 
 
 def _nominatives(names: list[Name]) -> tuple[str, ...]:
@@ -35,7 +36,7 @@ def questions(rng: random.Random, scene: Scene, told: bool = False) -> list[Ques
         return Question("what", rng.choice((f"что {place}?", f"что находится {place}?")), _nominatives(names[i]))
 
     def where(i: int, place: str) -> Question:
-        return Question("where", f"где {rng.choice(names[i]).nominative}?", PLACE_WORDS[place])
+        return Question("where", f"где {rng.choice(names[i]).nominative}?", PLACE_WORDS[place], i)
 
     found = []
     if scene.background in TIME_WORDS:

@@ -164,6 +164,16 @@ class Sampler:
                 right.append(self._right(RT_VQA, scene.text))
         return self._tensors(left, right)
 
+    def places(self, scenes: list[Scene]) -> tuple[Tensor, Tensor, Tensor]:
+        """Where something is, of scenes with several kinds. -> left [B, L], right [B, <= R], which sprite is meant [B]"""
+        left, right, asked = [], [], []
+        for scene in scenes:
+            chosen = next(question for question in questions(self.rng, scene) if question.topic == "where")
+            left.append(self._left(LT_VQA, f"{ASK_PICTURE} {chosen.text}"))
+            right.append(self._right(RT_VQA, self.rng.choice(chosen.answers)))
+            asked.append(chosen.sprite)
+        return *self._tensors(left, right), torch.tensor(asked)
+
     def text_questions(self, count: int) -> tuple[Tensor, Tensor]:
         """Questions about told scenes, and sums: no picture. -> left [B, L], right [B, <= R]"""
         left, right = [], []

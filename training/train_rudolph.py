@@ -31,7 +31,7 @@ from .muon import Muon
 from .rudolph import Config, Rudolph
 from .samples import Interest, Pool, Sampler, encode
 from .lettering import CELL
-from .scenes import MAKERS, PLATES, SIDE, TOKEN, Scene
+from .scenes import MAKERS, PLATES, SIDE, TOKEN, Scene, random_pair, random_row
 from .train_vqgan import CONFIG as VQGAN_CONFIG
 from .vqgan import VQGAN, load_state
 
@@ -59,7 +59,10 @@ STAGES = (
 # How often a scene is taken when one of its layout comes up. A drawing of a large sprite takes learning four times the tokens of a
 # small one, and each comes with one sprite only.
 DRAWN = {"small": 0.35, "pair": 0.45, "count": 0.3, "row": 0.35, "text": 0.25}
-DESCRIBED = {"text": 1} | dict.fromkeys(("large", "small", "pair", "count", "row"), 0.7)
+DESCRIBED = dict.fromkeys(("text", "count"), 1) | dict.fromkeys(("large", "small", "pair", "row"), 0.7)
+# Where a run begins with a lesson (--lesson): until which share of it how many kinds are asked for. Matching a name with its sprite is
+# learned with a few, or not at all.
+LESSON = ((0.35, 11), (0.6, 36), (1.0, len(KINDS)))
 MEETING, SAVED = 60, 4  # seconds between two averages of all workers; how many of them between two checkpoints
 SOME_TOKENS, WHOLE_FROM = 12, 0.75  # a text question's empty picture is mostly left out; until that share of the time always
 
@@ -144,9 +147,16 @@ def average_weights(tensors: list[Tensor], steps: int) -> int:
 
 
 def losses(
-    model: Rudolph, sampler: Sampler, pool: Pool, interest: Interest, arguments: argparse.Namespace, share: float
-) -> dict[str, Tensor]:
-    """Runs every kind of batch forward and backward; returns their losses. `share`: where in STAGES."""
+    model: Rudolph, pointer: "Pointer", sampler: Sampler, pool: Pool, interest: Interest, arguments: argparse.Namespace,
+    share: float, progress: float,
+) -> dict[str, Tensor]:  # fmt: skip
+    """Runs every kind of batch forward and backward; returns their losses. `share`: where in STAGES; `progress`: of this run, 0..1."""
+    if progress < arguments.lesson:
+        kinds = next(kinds for until, kinds in LESSON if progress <= until * arguments.lesson)
+        with half_precision():
+            where, pointed = pointer.ask(model, sampler, pool.projection, random_several(sampler.rng, 64, kinds))
+        (where + pointed).backward()
+        return {"where": where, "pointed": pointed}
     rng, stage = sampler.rng, next(stage for stage in STAGES if share <= stage.until)
     sampler.everyday = stage.everyday
     whole = rng.random() < stage.whole
@@ -180,14 +190,57 @@ def losses(
     with half_precision():
         scenes, codes = pool.draw(rng, arguments.read, False, lambda scene: bool(scene.text) and wanted(scene, {}))
         read = right_text_loss(model, *insert(sampler.readings(scenes), codes), plates(scenes))
+        where, pointed = pointer.ask(model, sampler, pool.projection, random_several(rng, arguments.where, len(KINDS)))
         # All of a question's empty picture only now and then, and never before the end: it costs much and says nothing.
         empty = share >= WHOLE_FROM and rng.random() < 0.3
         batch = sampler.text_questions(1 if empty else arguments.ask)
         codes = torch.zeros(len(batch[0]), model.config.image_length, dtype=torch.long)
         tokens = None if empty else torch.rand(codes.shape).topk(SOME_TOKENS, 1).indices.sort(1).values
         ask = right_text_loss(model, *insert(batch, codes), tokens)
-    (0.5 * read + ask).backward()
-    return {"image": image, "left": left, "plain": plain, "right": right, "read": read, "ask": ask}
+    (0.5 * read + where + pointed + ask).backward()
+    return {"image": image, "left": left, "plain": plain, "right": right, "read": read, "where": where, "pointed": pointed, "ask": ask}
+
+
+def random_several(rng: random.Random, count: int, kinds: int) -> list[Scene]:
+    """Pairs, and where all kinds occur rows too. `kinds`: only so many, evenly spread over the list."""
+    scenes: list[Scene] = []
+    while len(scenes) < count:
+        scene = (random_row if kinds == len(KINDS) and rng.random() < 0.4 else random_pair)(rng)
+        if all(body.kind % (len(KINDS) // kinds) == 0 for body in scene.sprites):
+            scenes.append(scene)
+    return scenes
+
+
+class Pointer(torch.nn.Module):
+    """A help of the training, not exported: where a question asks for one of several sprites, the image tokens must know behind
+    one of the layers whether they belong to it. An answer alone is one bit, too little to find out that names matter."""
+
+    LAYER, SHOWN = 3, 32  # behind which layer; of the sprites' tokens so many are in the sequence
+
+    def __init__(self, model: Rudolph):
+        super().__init__()
+        self.read = torch.nn.Linear(model.config.hidden_size, 1)
+        model.transformer.layers[self.LAYER].register_forward_hook(self._keep)
+
+    def _keep(self, _module, _arguments, output: Tensor) -> None:
+        self.output = output
+
+    def ask(self, model: Rudolph, sampler: Sampler, projection: Projection, scenes: list[Scene]) -> tuple[Tensor, Tensor]:
+        """Where something is in scenes on the token grid. -> loss of the right text, binary cross-entropy of the tokens"""
+        left, right, asked = sampler.places(scenes)
+        codes = encode(projection, scenes)
+        width = model.config.image_tokens_per_dim
+        owners = torch.full((len(scenes), width, width), -1)  # which sprite each token shows
+        for owner, scene in zip(owners, scenes):
+            for i, body in enumerate(scene.sprites):
+                end_y, end_x = ((edge + body.size) // TOKEN for edge in (body.y, body.x))
+                owner[max(body.y, 0) // TOKEN : end_y, max(body.x, 0) // TOKEN : end_x] = i
+        owners = owners.flatten(1)
+        tokens = ((owners >= 0) + torch.rand(owners.shape)).topk(self.SHOWN, 1).indices.sort(1).values
+        text = right_text_loss(model, left, codes, right, tokens)
+        found = self.read(self.output[:, left.shape[1] : left.shape[1] + self.SHOWN]).squeeze(-1).float()
+        belongs = (owners.gather(1, tokens) == asked[:, None]).float()
+        return text, F.binary_cross_entropy_with_logits(found, belongs)
 
 
 def plates(scenes: list[Scene]) -> Tensor:
@@ -219,13 +272,14 @@ def train(rank: int, arguments: argparse.Namespace) -> None:
     model.initialise()
     if arguments.start:
         model.load_state_dict(torch.load(arguments.start, weights_only=True)["average"], strict=False)
+    pointer = Pointer(model)
     weights = list(model.parameters())
     average = [w.detach().clone() for w in weights]  # exponential moving average: what is exported
     matrices = [w for w in model.transformer.layers.parameters() if w.dim() == 2]
     others = [w for w in weights if all(w is not matrix for matrix in matrices)]
     optimisers = [
         Muon(matrices, lr=arguments.rate, weight_decay=0.02),
-        torch.optim.AdamW(others, lr=arguments.rate, betas=(0.9, 0.985), weight_decay=0.01, fused=True),
+        torch.optim.AdamW([*others, *pointer.parameters()], lr=arguments.rate, betas=(0.9, 0.985), weight_decay=0.01, fused=True),
     ]
     step, spent, scenes = 0, 0.0, 0  # steps are all workers' together, scenes the first one's
     path = arguments.out / "last.pt"
@@ -251,7 +305,7 @@ def train(rank: int, arguments: argparse.Namespace) -> None:
         for optimiser in optimisers:
             optimiser.zero_grad()
         reached = arguments.begin + clock.share * (1 - arguments.begin)
-        found = losses(model, sampler, pool, interest, arguments, reached)
+        found = losses(model, pointer, sampler, pool, interest, arguments, reached, clock.share)
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
         for optimiser in optimisers:
             for group in optimiser.param_groups:
@@ -261,7 +315,7 @@ def train(rank: int, arguments: argparse.Namespace) -> None:
         torch._foreach_lerp_(average, [w.detach() for w in weights], 1 - min(0.998, (step + taken + 1) / (step + taken + 10)))
         if clock.seconds < min(meeting, clock.total):
             continue
-        step, meeting, ended = step + average_weights([*weights, *average], taken), meeting + MEETING, meeting >= clock.total
+        step, meeting, ended = step + average_weights([*weights, *average, *pointer.parameters()], taken), meeting + MEETING, meeting >= clock.total
         taken = 0
         if rank == 0:
             numbers = {name: loss.item() for name, loss in found.items()}
@@ -290,6 +344,8 @@ def main() -> None:
     parser.add_argument("--draw", type=int, default=8, help="text-to-image samples a step and worker")
     parser.add_argument("--describe", type=int, default=3, help="image-to-text samples a step and worker")
     parser.add_argument("--read", type=int, default=6, help="readings of plates alone a step and worker")
+    parser.add_argument("--where", type=int, default=6, help="questions where something is a step and worker")
+    parser.add_argument("--lesson", type=float, default=0, help="share of the run that begins it with questions where something is, alone")
     parser.add_argument("--sums", type=int, default=8, help="lines of sums a step and worker")
     parser.add_argument("--ask", type=int, default=6, help="questions without a picture a step and worker")
     parser.add_argument("--ready", type=int, default=5000, help="scenes a worker begins with")
