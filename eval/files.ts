@@ -8,11 +8,8 @@ import { World, type WorldDescription } from './world';
 export const WORLD_FOLDER = 'test/fixtures/world';
 
 /** Reads world.json, sprites.png and letters.png (`python -m training.atlas`). */
-export async function readWorld(
-  folder = WORLD_FOLDER,
-  edit = (description: WorldDescription): WorldDescription => description,
-): Promise<World> {
-  const description = edit(JSON.parse(await readFile(join(folder, 'world.json'), 'utf8')) as WorldDescription);
+export async function readWorld(folder = WORLD_FOLDER): Promise<World> {
+  const description = JSON.parse(await readFile(join(folder, 'world.json'), 'utf8')) as WorldDescription;
   const [sprites, letters] = await Promise.all(
     ['sprites.png', 'letters.png'].map((name) => readImage(join(folder, name))),
   );

@@ -167,7 +167,7 @@ export async function randomHeldOutSingle(world: World, random: () => number): P
     const [left, top] = centers[0]!.map((centre) => centre - pixels / 2);
     const { nominative, gender } = pick(kind.names);
     const scene: Scene = {
-      caption: [words[gender], nominative, phrases[0], onBackground].filter(Boolean).join(' '),
+      caption: [words[gender], nominative, phrases[0], onBackground].join(' '),
       sprites: [{ id: kind.id, bbox: [left!, top!, pixels, pixels] }],
       size,
       place,

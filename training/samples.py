@@ -10,7 +10,7 @@ from . import arithmetic
 from .bpe import BPE
 from .captions import caption, full_caption, without_yo
 from .fit_tokenizer import Projection
-from .questions import questions
+from .questions import Question, questions
 from .rudolph import (
     LT_CAP, LT_GEN, LT_I2T, LT_MQA, LT_REC, LT_T2I, LT_T2T, LT_TQA, LT_UNK, LT_VQA, RT_CAP, RT_I2T, RT_MQA, RT_REC, RT_TQA, RT_UNK,
     RT_VQA, Config, prompt,
@@ -112,6 +112,14 @@ class Sampler:
         texts = torch.tensor(right)
         return torch.tensor(left), texts[:, : int((texts != 0).sum(1).max())]
 
+    def _about(self, topic: str, scene: Scene) -> Question:
+        return next(question for question in questions(self.rng, scene) if question.topic == topic)
+
+    def _ask(self, left: list[list[int]], right: list[list[int]], question: Question) -> None:
+        """Adds a question about a picture, and one of its answers."""
+        left.append(self._left(LT_VQA, f"{ASK_PICTURE} {question.text}"))
+        right.append(self._right(RT_VQA, self.rng.choice(question.answers)))
+
     def _caption(self, scene: Scene, keep: float = 0.0) -> str:
         return caption(self.rng, scene, keep, self.everyday)
 
@@ -134,10 +142,7 @@ class Sampler:
         for scene in scenes:
             kind = self.rng.random()
             if kind < 0.45:
-                found = questions(self.rng, scene)
-                chosen = self.rng.choice(found)
-                left.append(self._left(LT_VQA, f"{ASK_PICTURE} {chosen.text}"))
-                right.append(self._right(RT_VQA, self.rng.choice(chosen.answers)))
+                self._ask(left, right, self.rng.choice(questions(self.rng, scene)))
             elif scene.text and kind < 0.8:
                 left.append(self._left(LT_REC, READ))
                 right.append(self._right(RT_REC, scene.text))
@@ -159,18 +164,15 @@ class Sampler:
                 left.append(self._left(LT_REC, READ))
                 right.append(self._right(RT_REC, scene.text))
             else:
-                chosen = next(question for question in questions(self.rng, scene) if question.topic == "text")
-                left.append(self._left(LT_VQA, f"{ASK_PICTURE} {chosen.text}"))
-                right.append(self._right(RT_VQA, scene.text))
+                self._ask(left, right, self._about("text", scene))
         return self._tensors(left, right)
 
     def places(self, scenes: list[Scene]) -> tuple[Tensor, Tensor, Tensor]:
         """Where something is, of scenes with several kinds. -> left [B, L], right [B, <= R], which sprite is meant [B]"""
         left, right, asked = [], [], []
         for scene in scenes:
-            chosen = next(question for question in questions(self.rng, scene) if question.topic == "where")
-            left.append(self._left(LT_VQA, f"{ASK_PICTURE} {chosen.text}"))
-            right.append(self._right(RT_VQA, self.rng.choice(chosen.answers)))
+            chosen = self._about("where", scene)
+            self._ask(left, right, chosen)
             asked.append(chosen.sprite)
         return *self._tensors(left, right), torch.tensor(asked)
 

@@ -220,10 +220,6 @@ class Pointer(torch.nn.Module):
     def __init__(self, model: Rudolph):
         super().__init__()
         self.read = torch.nn.Linear(model.config.hidden_size, 1)
-        model.transformer.layers[self.LAYER].register_forward_hook(self._keep)
-
-    def _keep(self, _module, _arguments, output: Tensor) -> None:
-        self.output = output
 
     def ask(self, model: Rudolph, sampler: Sampler, projection: Projection, scenes: list[Scene]) -> tuple[Tensor, Tensor]:
         """Where something is in scenes on the token grid. -> loss of the right text, binary cross-entropy of the tokens"""
@@ -237,8 +233,11 @@ class Pointer(torch.nn.Module):
                 owner[max(body.y, 0) // TOKEN : end_y, max(body.x, 0) // TOKEN : end_x] = i
         owners = owners.flatten(1)
         tokens = ((owners >= 0) + torch.rand(owners.shape)).topk(self.SHOWN, 1).indices.sort(1).values
+        outputs: list[Tensor] = []
+        hook = model.transformer.layers[self.LAYER].register_forward_hook(lambda _layer, _inputs, output: outputs.append(output))
         text = right_text_loss(model, left, codes, right, tokens)
-        found = self.read(self.output[:, left.shape[1] : left.shape[1] + self.SHOWN]).squeeze(-1).float()
+        hook.remove()
+        found = self.read(outputs[0][:, left.shape[1] : left.shape[1] + self.SHOWN]).squeeze(-1).float()
         belongs = (owners.gather(1, tokens) == asked[:, None]).float()
         return text, F.binary_cross_entropy_with_logits(found, belongs)
 
@@ -286,6 +285,7 @@ def train(rank: int, arguments: argparse.Namespace) -> None:
     if path.exists():
         state = torch.load(path, weights_only=True)
         model.load_state_dict(state["model"])
+        pointer.load_state_dict(state["pointer"])
         average = [state["average"][name] for name, _ in model.named_parameters()]
         for optimiser, saved in zip(optimisers, state["optimisers"]):
             optimiser.load_state_dict(saved)
@@ -323,7 +323,7 @@ def train(rank: int, arguments: argparse.Namespace) -> None:
             if ended or round(meeting / MEETING) % SAVED == 0:
                 log.write(step=step, seconds=clock.seconds, **validate(model, projection, bpe))
                 names = [name for name, _ in model.named_parameters()]
-                save(path, model=model.state_dict(), average=dict(zip(names, average)),
+                save(path, model=model.state_dict(), average=dict(zip(names, average)), pointer=pointer.state_dict(),
                      optimisers=[optimiser.state_dict() for optimiser in optimisers], step=step, spent=clock.seconds,
                      scenes=scenes + pool.grown)  # fmt: skip
         if ended:
