@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { afterEach, expect, it, vi } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { Arena } from '../../src/gpu/buffers';
 import { Engine } from '../../src/tasks/engine';
 import { openGpu, testApi } from '../support/gpu';
@@ -10,8 +10,6 @@ import { openTiny } from '../support/tinyEngine';
 const ROUNDS = Number(process.env['RUDOLPH_ROUNDS'] ?? 4);
 /** Bytes a round by which the heap may grow in the second half of many rounds: what V8 keeps of code and shapes, no more. */
 const GROWTH = 64 * 1024;
-
-afterEach(() => void vi.restoreAllMocks());
 
 it(
   `${ROUNDS} rounds of load and dispose leak neither GPU buffers nor memory`,
@@ -23,14 +21,19 @@ it(
     const alive = new Map<GPUBuffer, string>();
     const create = GPUDevice.prototype.createBuffer;
     const destroy = GPUBuffer.prototype.destroy;
-    vi.spyOn(GPUDevice.prototype, 'createBuffer').mockImplementation(function (this: GPUDevice, descriptor) {
+    // Not `vi.spyOn`: a spy keeps the device and the buffer of every call, which is the leak that this test looks for.
+    GPUDevice.prototype.createBuffer = function (descriptor) {
       const buffer = create.call(this, descriptor);
       alive.set(buffer, descriptor.label ?? '');
       return buffer;
-    });
-    vi.spyOn(GPUBuffer.prototype, 'destroy').mockImplementation(function (this: GPUBuffer) {
+    };
+    GPUBuffer.prototype.destroy = function () {
       alive.delete(this);
       return destroy.call(this);
+    };
+    onTestFinished(() => {
+      GPUDevice.prototype.createBuffer = create;
+      GPUBuffer.prototype.destroy = destroy;
     });
     setFlagsFromString('--expose-gc');
     const collect = runInNewContext('gc') as () => void;
