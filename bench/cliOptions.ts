@@ -20,7 +20,7 @@ models, and with --peer onnxruntime on the same weights. bench/README.md says wh
   --batches LIST      candidates against the peer (default: 1,8)
   --samples N         of each measurement (default: 9; 5 on a software adapter)
   --budget SECONDS    nothing new is begun after that (default: 900; 600 on a software adapter)
-  --variants V        auto (default), base, f16
+  --variants V        auto (default), base, f16, subgroups
   --note TEXT         stands in the results, e.g. what else the machine was doing
   --json FILE         everything, as JSON`;
 
@@ -78,7 +78,7 @@ export function parseCommandLine(args: readonly string[], providers: readonly st
       peerBatches: numbers('batches'),
       samples: options.integer('samples', { min: 1, max: 1000 }),
       budget: options.number('budget', { min: 1 }),
-      variants: options.choice('variants', ['auto', 'base', 'f16']),
+      variants: options.choice('variants', ['auto', 'base', 'f16', 'subgroups']),
       note: options.string('note'),
     }),
     json: options.string('json'),

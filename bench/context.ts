@@ -28,7 +28,7 @@ export interface BenchOptions {
   readonly samples?: number;
   /** Seconds after which nothing new is begun. */
   readonly budget?: number;
-  readonly variants?: 'auto' | 'base' | 'f16';
+  readonly variants?: 'auto' | 'base' | 'f16' | 'subgroups';
   readonly note?: string;
 }
 

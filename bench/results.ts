@@ -5,7 +5,8 @@ import type { Timing } from './statistics';
 /** Where and of what the figures are: every file of results says so. */
 export interface Conditions {
   readonly adapter: AdapterDescription;
-  readonly kernels: 'f16' | 'base';
+  /** Which variants: see `variantsLabel`. */
+  readonly kernels: string;
   /** "Node v20.19.0, webgpu 0.6.2" or the browser's name and version. */
   readonly runtime: string;
   /** "Linux 6.1, 2 cores". */

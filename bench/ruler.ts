@@ -123,5 +123,5 @@ async function compile(
   const head = Object.entries(consts).map(([name, value]) => `const ${name} = ${value}u;\n`);
   const module = device.createShaderModule({ label, code: head.join('') + source });
   const pipeline = await device.createComputePipelineAsync({ label, layout: 'auto', compute: { module } });
-  return new Kernel(device, label, pipeline).dispatch(arena, spec);
+  return new Kernel(device, { name: label }, pipeline).dispatch(arena, spec);
 }

@@ -8,14 +8,14 @@ import { print } from '../support/output';
 export const command: Command = {
   name: 'parity',
   summary: 'compare converter and engine with upstream, on a reference bundle',
-  usage: `Usage: rudolph-web parity DIR [--variants auto|base|f16]
+  usage: `Usage: rudolph-web parity DIR [--variants auto|base|f16|subgroups]
 
 Converts the checkpoints of a reference bundle (upstream's own numbers on a small random model) and compares conversion,
 tokenizer, masks, preprocessing, forward passes, hidden states, image encoding and decoding, greedy pictures,
 inpainting, continuations and captions, both rankings, zero-shot classes and filtering. Prints a line a case with the
 largest difference; the exit code is 1 if any fails.
 
-  --variants V        kernels: auto (default: what this adapter can do), base (no optional feature), f16`,
+  --variants V        kernels: auto (default: what is fastest here), base (no optional feature), f16, subgroups`,
   async run(args, signal) {
     const options = new Options(args, { values: ['variants'], positionals: 'the folder of a bundle' });
     const [folder, ...more] = options.positionals;

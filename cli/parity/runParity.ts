@@ -1,5 +1,6 @@
 import type { ModelSource } from '../../src/format/modelSource';
 import type { GpuOptions } from '../../src/gpu/device';
+import { variantsLabel } from '../../src/gpu/variants';
 import { ImageTokenizer } from '../../src/model/imageTokenizer';
 import { Weights } from '../../src/model/weights';
 import { Engine } from '../../src/tasks/engine';
@@ -40,7 +41,7 @@ export async function runParity(folder: string, options: ParityOptions): Promise
   await conversionCases(bundle, source, report);
   const gpu = await openNodeGpu({ variants: options.variants });
   try {
-    status(`adapter: ${gpu.adapter.description || gpu.adapter.device}; kernels: ${gpu.variants.f16 ? 'f16' : 'base'}`, {
+    status(`adapter: ${gpu.adapter.description || gpu.adapter.device}; kernels: ${variantsLabel(gpu.variants)}`, {
       done: true,
     });
     const engine = await Engine.load(gpu, source, { signal: options.signal });

@@ -1,5 +1,6 @@
 import type { Manifest } from '../../src/format/manifest';
 import type { GpuOptions } from '../../src/gpu/device';
+import { variantsLabel } from '../../src/gpu/variants';
 import { Engine } from '../../src/tasks/engine';
 import { openNodeGpu } from '../dawn';
 import { openFolder } from './folder';
@@ -9,12 +10,12 @@ import { status } from './output';
 /** Options that every command with an engine takes. */
 export const ENGINE_VALUES = ['model', 'variants'] as const;
 export const ENGINE_USAGE = `  --model DIR         folder of a web model, or the name of one that ships with this package ("embedded")
-  --variants V        kernels: auto (default: what this adapter can do), base (no optional feature), f16`;
+  --variants V        kernels: auto (default: what is fastest here), base (no optional feature), f16, subgroups`;
 
 /** Reads --variants. */
 export function variantsOf(options: Options): NonNullable<GpuOptions['variants']> {
-  const choice = options.choice('variants', ['auto', 'base', 'f16']) ?? 'auto';
-  return choice === 'f16' ? { f16: true } : choice;
+  const choice = options.choice('variants', ['auto', 'base', 'f16', 'subgroups']) ?? 'auto';
+  return choice === 'auto' || choice === 'base' ? choice : { [choice]: true };
 }
 
 /**
@@ -34,7 +35,7 @@ export async function withEngine<T>(
     const { adapter, variants } = gpu;
     const name = [adapter.description || adapter.device, adapter.vendor].filter(Boolean).join(', ');
     status(
-      `adapter: ${name || 'unnamed'}${adapter.software ? ' (software, slow)' : ''}; kernels: ${variants.f16 ? 'f16' : 'base'}`,
+      `adapter: ${name || 'unnamed'}${adapter.software ? ' (software, slow)' : ''}; kernels: ${variantsLabel(variants)}`,
       { done: true },
     );
     const engine = await Engine.load(gpu, source, {

@@ -2,7 +2,7 @@ import { RudolphError } from '../errors';
 import { abortable } from './abortable';
 import { DeviceFailure } from './deviceFailure';
 import { KernelCache, type Kernels } from './kernel';
-import type { AdapterDescription, VariantChoice, Variants } from './variants';
+import { type AdapterDescription, BASE_VARIANTS, type VariantChoice, type Variants } from './variants';
 
 export type { AdapterDescription, Variants };
 
@@ -22,6 +22,9 @@ export interface GpuOptions {
   readonly variants?: VariantChoice;
   readonly powerPreference?: GPUPowerPreference;
 }
+
+/** Lanes of the subgroups that `matmul_subgroup` and `conv2d_subgroup` are written for. */
+const SUBGROUP_LANES = 8;
 
 /**
  * Requests an adapter and a device with default limits and only the features that the chosen variants need.
@@ -43,18 +46,36 @@ export async function requestGpu(api: GPU | undefined, options: GpuOptions = {})
     );
   }
   const choice = options.variants ?? 'auto';
-  const can: Variants = { f16: adapter.features.has('shader-f16') };
+  const { info } = adapter;
+  const software = /swiftshader|llvmpipe|software|basic render|warp/i.test(
+    `${info.vendor} ${info.architecture} ${info.device} ${info.description}`,
+  );
+  const can: Variants = {
+    f16: adapter.features.has('shader-f16'),
+    subgroups:
+      software &&
+      adapter.features.has('subgroups') &&
+      info.subgroupMinSize === SUBGROUP_LANES &&
+      info.subgroupMaxSize === SUBGROUP_LANES,
+  };
   const variants: Variants =
-    choice === 'auto' ? can : choice === 'base' ? { f16: false } : { f16: choice.f16 ?? false };
-  if (variants.f16 && !can.f16) {
-    throw new RudolphError('no-webgpu', 'the f16 variants were asked for, but this adapter has no shader-f16', {
-      variant: 'f16',
-    });
+    choice === 'auto'
+      ? // In software a load of two halves in a u32 is one, and two of f16 are two.
+        { ...can, f16: can.f16 && !software }
+      : { ...BASE_VARIANTS, ...(choice === 'base' ? {} : choice) };
+  for (const [variant, missing] of [
+    ['f16', 'has no shader-f16'],
+    ['subgroups', 'is no software adapter with subgroups of 8 lanes'],
+  ] as const) {
+    if (variants[variant] && !can[variant])
+      throw new RudolphError('no-webgpu', `the ${variant} variants were asked for, but this adapter ${missing}`, {
+        variant,
+      });
   }
   const requiredFeatures: GPUFeatureName[] = [];
   if (variants.f16) requiredFeatures.push('shader-f16');
+  if (variants.subgroups) requiredFeatures.push('subgroups');
   const device = await adapter.requestDevice({ label: 'rudolph', requiredFeatures });
-  const info = adapter.info;
   const failure = new DeviceFailure(device);
   return {
     device,
@@ -63,9 +84,7 @@ export async function requestGpu(api: GPU | undefined, options: GpuOptions = {})
       architecture: info.architecture,
       device: info.device,
       description: info.description,
-      software: /swiftshader|llvmpipe|software|basic render|warp/i.test(
-        `${info.vendor} ${info.architecture} ${info.device} ${info.description}`,
-      ),
+      software,
     },
     variants,
     kernels: new KernelCache(device),

@@ -43,12 +43,15 @@ export interface KernelSpec {
 /** A compiled compute pipeline that records dispatches. */
 export class Kernel {
   readonly label: string;
+  /** What it was made from; of a base that took the place of a variant, the base's. */
+  readonly spec: KernelSpec;
   readonly pipeline: GPUComputePipeline;
   readonly #device: GPUDevice;
 
-  constructor(device: GPUDevice, label: string, pipeline: GPUComputePipeline) {
+  constructor(device: GPUDevice, spec: KernelSpec, pipeline: GPUComputePipeline) {
     this.#device = device;
-    this.label = label;
+    this.label = kernelLabel(spec);
+    this.spec = spec;
     this.pipeline = pipeline;
   }
 
@@ -135,7 +138,7 @@ async function compile(device: GPUDevice, spec: KernelSpec, compose: typeof comp
       layout: 'auto',
       compute: { module, entryPoint: 'main', ...(spec.constants ? { constants: { ...spec.constants } } : {}) },
     });
-    return new Kernel(device, label, pipeline);
+    return new Kernel(device, spec, pipeline);
   } catch (cause) {
     const info = await module.getCompilationInfo();
     const messages = info.messages.map(

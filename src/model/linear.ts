@@ -24,7 +24,7 @@ export interface LinearSpec {
 }
 
 /**
- * Records y = x · weightᵀ + bias: `matvec` for up to 8 rows, `matmul` beyond, split along the columns when one dispatch
+ * Records y = x · weightᵀ + bias: `matvec` for up to 8 rows, `matmul` beyond (on software adapters kernels of their own), split along the columns when one dispatch
  * would take too long.
  */
 export async function recordLinear(gpu: Gpu, arena: Arena, spec: LinearSpec): Promise<Dispatch[]> {
@@ -42,10 +42,11 @@ export async function recordLinear(gpu: Gpu, arena: Arena, spec: LinearSpec): Pr
     );
   }
   const weights = gpu.variants.f16 ? 'weights_f16' : 'weights_fp16';
-  const shape = kernelFor(rows, gpu.adapter.software);
-  const { parts: own = [] } = shape.kernel;
+  const asked = kernelFor(rows, gpu);
+  const { parts: own = [] } = asked;
   const parts = [weights, ...own, ...(spec.output === 'qkv' ? ['cache'] : []), `output_${spec.output}`];
-  const kernel = await gpu.kernels.get({ ...shape.kernel, parts });
+  const kernel = await gpu.kernels.get({ ...asked, parts });
+  const shape = tileOf(kernel.spec, rows);
   const limit = dispatchLimit(gpu.adapter);
   const perDispatch = Math.max(1, Math.floor(limit / (rows * inputs) / shape.tileColumns)) * shape.tileColumns;
   const dispatches: Dispatch[] = [];
@@ -66,19 +67,23 @@ export async function recordLinear(gpu: Gpu, arena: Arena, spec: LinearSpec): Pr
   return dispatches;
 }
 
-/** Which kernel serves so many rows, and the tile of outputs that one of its workgroups computes. */
-function kernelFor(
-  rows: number,
-  software: boolean,
-): { readonly kernel: KernelSpec; readonly tileColumns: number; readonly tileRows: number } {
+/** Which kernel serves so many rows, without the parts that it shares with others. */
+function kernelFor(rows: number, { adapter, variants }: Gpu): KernelSpec {
   const few = rows <= 2 ? rows : rows <= 4 ? 4 : 8;
-  if (software)
-    return {
-      kernel: { name: 'matmul_direct', parts: ['dots'], consts: { ROWS: few } },
-      tileColumns: 64,
-      tileRows: few,
-    };
-  if (rows <= MATVEC_ROWS) return { kernel: { name: 'matvec', consts: { ROWS: few } }, tileColumns: 8, tileRows: rows };
+  if (variants.subgroups)
+    return { name: 'matmul_subgroup', parts: ['dots', 'lanes'], consts: { ROWS: Math.min(few, 4) } };
+  if (adapter.software) return { name: 'matmul_direct', parts: ['dots'], consts: { ROWS: few } };
+  if (rows <= MATVEC_ROWS) return { name: 'matvec', consts: { ROWS: few } };
   const per = rows <= 32 ? 4 : 8;
-  return { kernel: { name: 'matmul', consts: { PER_M: per, PER_N: per } }, tileColumns: 8 * per, tileRows: 8 * per };
+  return { name: 'matmul', consts: { PER_M: per, PER_N: per } };
+}
+
+/** The tile of outputs that one workgroup of a kernel computes. */
+function tileOf(
+  { name, consts = {} }: KernelSpec,
+  rows: number,
+): { readonly tileRows: number; readonly tileColumns: number } {
+  if (name === 'matvec') return { tileRows: rows, tileColumns: 8 };
+  if (name === 'matmul') return { tileRows: 8 * consts['PER_M']!, tileColumns: 8 * consts['PER_N']! };
+  return { tileRows: consts['ROWS']!, tileColumns: 64 }; // matmul_direct, matmul_subgroup
 }

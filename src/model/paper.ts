@@ -63,6 +63,7 @@ function standInKernel(spec: KernelSpec): Kernel {
   const name = kernelLabel(spec);
   return {
     label: name,
+    spec,
     dispatch: (arena: Arena, { label = name, params, workgroups: [x, y = 1, z = 1], work = 1 }: DispatchSpec) => {
       if (params) arena.uniform(`${label} params`, params);
       return { label, pipeline: { label: name }, groups: [], workgroups: [x, y, z], work };

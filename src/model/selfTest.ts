@@ -259,6 +259,12 @@ function compare(output: Output, contents: ArrayBuffer): { readonly difference: 
 
 /** What takes the place of a variant that fails; null for what needs no optional feature. */
 function baseOf(spec: KernelSpec): KernelSpec | null {
+  if (spec.name.endsWith('_subgroup'))
+    return {
+      ...spec,
+      name: spec.name.replace('_subgroup', '_direct'),
+      ...(spec.parts ? { parts: spec.parts.filter((part) => part !== 'lanes') } : {}),
+    };
   if (!spec.parts?.includes('weights_f16')) return null;
   return { ...spec, parts: spec.parts.map((part) => (part === 'weights_f16' ? 'weights_fp16' : part)) };
 }

@@ -4,7 +4,7 @@ import type { ModelSource } from '../format/modelSource';
 import { readComponent } from '../format/readComponent';
 import { abortable } from '../gpu/abortable';
 import type { Gpu } from '../gpu/device';
-import type { GpuMemory } from '../gpu/variants';
+import { BASE_VARIANTS, type GpuMemory } from '../gpu/variants';
 import type { PlanarImage, RgbaImage } from '../image/image';
 import { END } from '../model/generate';
 import { ImageTokenizer } from '../model/imageTokenizer';
@@ -143,7 +143,7 @@ export class LoadedModel {
       });
       made.push(weights);
       await testing;
-      const chosen = gpu.kernels.replaced ? { ...gpu, variants: { ...gpu.variants, f16: false } } : gpu;
+      const chosen = gpu.kernels.replaced ? { ...gpu, variants: BASE_VARIANTS } : gpu;
       const transformer = Transformer.create(chosen, manifest.config, weights);
       made.push(transformer);
       const sampler = await Sampler.create(chosen);

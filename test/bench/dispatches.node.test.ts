@@ -4,6 +4,7 @@ import { presetConfig, type PresetName, randomModel } from '../../bench/randomMo
 import type { ModelConfig } from '../../src/format/manifest';
 import type { Gpu } from '../../src/gpu/device';
 import { dispatchLimit } from '../../src/gpu/runner';
+import { BASE_VARIANTS } from '../../src/gpu/variants';
 import { PaperGpu } from '../../src/model/paper';
 import { Sampler } from '../../src/model/sampler';
 import { Transformer } from '../../src/model/transformer';
@@ -20,7 +21,7 @@ function standInGpu(software: boolean): Gpu {
   return new PaperGpu({
     device: { limits } as GPUDevice,
     adapter: { vendor: '', architecture: '', device: '', description: '', software },
-    variants: { f16: false },
+    variants: BASE_VARIANTS,
     failure: {} as Gpu['failure'],
   });
 }

@@ -57,6 +57,15 @@ const direct: KernelSpec = {
   parts: ['weights_fp16', 'dots', 'output_plain'],
   consts: { ROWS: 4 },
 };
+const subgroup: KernelSpec = {
+  name: 'matmul_subgroup',
+  parts: ['weights_fp16', 'dots', 'lanes', 'output_plain'],
+  consts: { ROWS: 4 },
+};
+const conv2dSubgroup: KernelSpec = {
+  name: 'conv2d_subgroup',
+  parts: ['weights_fp16', 'dots', 'lanes', 'convolution'],
+};
 const layerNorm: KernelSpec = { name: 'layer_norm', parts: ['sum_workgroup'] };
 const residual: KernelSpec = { name: 'residual_norm', parts: ['sum_workgroup'], constants: { WIDTH: 256 } };
 const own = (name: string, constants: Readonly<Record<string, number>> = {}): KernelSpec => ({ name, constants });
@@ -98,6 +107,13 @@ const MUTANTS: Readonly<Record<string, readonly (readonly [KernelSpec, find: str
     [conv2dDirect, 'high7 += dots8(a7, b7, w4, w5, w6, w7)', 'high7 += dots8(a7, b7, w4, w5, w6, w6)'],
     [conv2dDirect, '>> params.enlarge) * params.x_width', ') * params.x_width'],
     [conv2dDirect, 'exists_high * high3', 'high3'],
+  ],
+  conv2d_subgroup: [
+    [conv2dSubgroup, 'let mine2 = counts2 * x[', 'let mine2 = x['],
+    [conv2dSubgroup, 'let first = params.first_pixel +', 'let first ='],
+    [conv2dSubgroup, '[lane % 4u]', '[0u]'],
+    [conv2dSubgroup, '>> params.enlarge) * params.x_width', ') * params.x_width'],
+    [conv2dSubgroup, 'exists * sums3', 'sums3'],
   ],
   embed: [
     [own('embed'), 'token + position_value(image_row, k) +', 'token +'],
@@ -178,6 +194,13 @@ const MUTANTS: Readonly<Record<string, readonly (readonly [KernelSpec, find: str
     [direct, 'min(row + 2u, params.rows - 1u)', 'row'],
     [direct, '2u * m + n / 4u', '2u * m'],
     [direct, 'min(ROWS, params.rows - row)', 'ROWS'],
+  ],
+  matmul_subgroup: [
+    [subgroup, 'dots8(from_lanes0_to_3(mine1)', 'dots8(from_lanes0_to_3(mine0)'],
+    [subgroup, 'params.first_column + (', '('],
+    [subgroup, 'min(row + 2u, params.rows - 1u)', 'row'],
+    [subgroup, 'column + n < params.columns', 'true'],
+    [subgroup, 'row + 3u < params.rows', 'true'],
   ],
   matvec: [
     [matvec(['output_plain']), 'sums[r] += dot(w.low', 'sums[r] = dot(w.low'],
@@ -286,6 +309,10 @@ const MUTANTS: Readonly<Record<string, readonly (readonly [KernelSpec, find: str
       'vec4(unpack2x16float(pairs.w), unpack2x16float(pairs.z))',
     ],
   ],
+  'parts/lanes': [
+    [subgroup, 'subgroupBroadcast(mine, 2u)', 'subgroupBroadcast(mine, 3u)'],
+    [conv2dSubgroup, 'subgroupBroadcast(mine, 7u)', 'subgroupBroadcast(mine, 6u)'],
+  ],
   'parts/weights_f16': [
     [
       { name: 'matvec', parts: ['weights_f16', 'output_plain'], ...ONE },
@@ -300,7 +327,7 @@ const MUTANTS: Readonly<Record<string, readonly (readonly [KernelSpec, find: str
 
 let gpu: Gpu;
 beforeAll(async () => {
-  gpu = await openGpu();
+  gpu = await openGpu({ variants: { f16: true, subgroups: true } });
 });
 afterAll(() => gpu.dispose());
 
@@ -315,18 +342,19 @@ const mutants = Object.entries(MUTANTS).flatMap(([file, list]) =>
 
 describe('a wrong kernel is caught', { timeout: 120_000 }, () => {
   test.each(mutants)('$file without "$title"', async ({ file, spec, find, replace }) => {
+    // What has a base is replaced by it, and that one is right.
     const f16 = file === 'parts/weights_f16';
-    if (f16) expect(gpu.variants.f16, 'this test needs an adapter with shader-f16').toBe(true);
+    const lanes = spec.parts?.includes('lanes') ?? false;
     let changed = 0;
     const compose: typeof composeShader = (...args) => {
       const code = composeShader(...args);
-      if (f16 && !code.includes('enable f16')) return code;
+      if ((f16 && !code.includes('enable f16')) || (lanes && !code.includes('enable subgroups'))) return code;
       expect(code).toContain(find);
       changed++;
       return code.replace(find, () => replace);
     };
     const kernels = new TestedKernels({ ...gpu, kernels: new KernelCache(gpu.device, compose) });
-    if (f16) await kernels.get(spec);
+    if (f16 || lanes) await kernels.get(spec);
     else {
       const refusal = { code: 'self-test', details: { kernel: spec.name } };
       await expect(kernels.get(spec)).rejects.toMatchObject(refusal);

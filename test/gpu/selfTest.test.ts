@@ -3,9 +3,10 @@ import { Arena } from '../../src/gpu/buffers';
 import type { Gpu } from '../../src/gpu/device';
 import { KernelCache, type KernelSpec } from '../../src/gpu/kernel';
 import { composeShader } from '../../src/gpu/shaders';
+import type { Variants } from '../../src/gpu/variants';
 import { TestedKernels } from '../../src/model/selfTest';
 import { openGpu } from '../support/gpu';
-import { kernelSpecs } from '../support/kernels';
+import { specsOnlyWith } from '../support/kernels';
 import { testVariants } from '../support/variants';
 
 const variantSets = await testVariants();
@@ -14,13 +15,11 @@ const variantSets = await testVariants();
  * One of each kernel with each choice of parts: sizes differ by nothing but numbers. Products in all their forms with one output, and one
  * form with each output: software adapters compile slowly.
  */
-function oneOfEach(weights: string): KernelSpec[] {
+function oneOfEach(variants: Variants): KernelSpec[] {
   const kinds = new Map<string, KernelSpec>();
-  for (const spec of kernelSpecs(weights)) {
-    // What reads no weights was there on the base path.
-    if (weights === 'weights_f16' && !spec.parts?.includes(weights)) continue;
+  for (const spec of specsOnlyWith(variants)) {
     const output = spec.parts?.find((part) => /^output_(gelu|qkv)$/.test(part));
-    if (output && /^(matvec|matmul_direct)$/.test(spec.name) && spec.consts?.['ROWS'] !== 4) continue;
+    if (output && /^(matvec|matmul_(direct|subgroup))$/.test(spec.name) && spec.consts?.['ROWS'] !== 4) continue;
     if (output && spec.name === 'matmul' && spec.consts?.['PER_M'] !== 4) continue;
     const numbers = Object.entries({ ...spec.consts, ...spec.constants }).filter(
       ([name]) => !['HEAD', 'WIDTH', 'FILTER_THREADS', 'WORKGROUP'].includes(name),
@@ -51,7 +50,7 @@ describe('self-test', { timeout: 300_000 }, () => {
     const gpu = await openGpu({ variants });
     const before = Arena.liveBytes;
     const kernels = new TestedKernels(gpu);
-    const specs = oneOfEach(variants.f16 ? 'weights_f16' : 'weights_fp16');
+    const specs = oneOfEach(variants);
     await kernels.prepare(specs);
     expect(kernels.results.filter(({ failure }) => failure !== null)).toEqual([]);
     expect(kernels.results).toHaveLength(specs.length);
@@ -71,7 +70,8 @@ describe('self-test', { timeout: 300_000 }, () => {
 
   test('a variant that computes wrongly is replaced by its base', async () => {
     // Where the adapter has no f16, the other reason is tested: a variant that does not compile.
-    const gpu = await openGpu({ variants: 'auto' });
+    const f16 = variantSets.some(({ variants }) => variants.f16);
+    const gpu = await openGpu({ variants: f16 ? { f16 } : 'base' });
     const source = patched(gpu, (code) => (code.includes('enable f16') ? wrongSum(code) : code));
     const kernels = new TestedKernels(source);
     expect(await kernels.get(LINEAR_F16)).toBe(await source.kernels.get(LINEAR));
@@ -80,6 +80,22 @@ describe('self-test', { timeout: 300_000 }, () => {
       ['matvec + weights_f16 + output_plain + ROWS 1', false],
       ['matvec + weights_fp16 + output_plain + ROWS 1', true],
     ]);
+    gpu.dispose();
+  });
+
+  test('so is a kernel that passes values round its lanes, and says which one it is', async () => {
+    const subgroups = variantSets.some(({ variants }) => variants.subgroups);
+    const gpu = await openGpu({ variants: subgroups ? { subgroups } : 'base' });
+    const source = patched(gpu, (code) => code.replace('subgroupBroadcast(mine, 5u)', 'subgroupBroadcast(mine, 4u)'));
+    const kernels = new TestedKernels(source);
+    const rows = { consts: { ROWS: 4 } };
+    const got = await kernels.get({
+      name: 'matmul_subgroup',
+      parts: ['weights_fp16', 'dots', 'lanes', 'output_plain'],
+      ...rows,
+    });
+    expect(got.spec).toEqual({ name: 'matmul_direct', parts: ['weights_fp16', 'dots', 'output_plain'], ...rows });
+    expect(kernels.replaced).toBe(true);
     gpu.dispose();
   });
 

@@ -1,15 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Gpu } from '../../src/gpu/device';
 import { composeShader, shaderNames } from '../../src/gpu/shaders';
+import { BASE_VARIANTS } from '../../src/gpu/variants';
 import { openGpu } from '../support/gpu';
-import { kernelSpecs, kernelTitle } from '../support/kernels';
+import { allKernelSpecs, kernelSpecs, kernelTitle, specsOnlyWith } from '../support/kernels';
 import { testVariants } from '../support/variants';
 
 it('knows every file of shaders/', () => {
-  const used = [...kernelSpecs('weights_fp16'), ...kernelSpecs('weights_f16')].flatMap(({ name, parts = [] }) => [
-    name,
-    ...parts.map((part) => `parts/${part}`),
-  ]);
+  const used = allKernelSpecs().flatMap(({ name, parts = [] }) => [name, ...parts.map((part) => `parts/${part}`)]);
   expect([...new Set(used)].sort()).toEqual(shaderNames());
 });
 
@@ -22,7 +20,7 @@ it('puts enable directives first and once, then constants', () => {
 });
 
 it('asks for nothing beyond WGSL itself on the base path, which every browser has to compile', () => {
-  for (const spec of kernelSpecs('weights_fp16')) {
+  for (const spec of kernelSpecs(BASE_VARIANTS)) {
     const code = composeShader(spec.name, spec.parts, spec.consts).replace(/\/\/.*$/gm, '');
     // Extensions, subgroups, and what is a language feature that not all browsers have: pointers to storage as arguments, packed dots.
     expect(
@@ -38,7 +36,7 @@ describe.each(await testVariants())('on a device with default limits, $name', ({
   });
   afterAll(() => gpu.dispose());
 
-  it.each(kernelSpecs(variants.f16 ? 'weights_f16' : 'weights_fp16').map((spec) => [kernelTitle(spec), spec] as const))(
+  it.each(specsOnlyWith(variants).map((spec) => [kernelTitle(spec), spec] as const))(
     'compiles %s without a message',
     async (_, spec) => {
       const code = composeShader(spec.name, spec.parts, spec.consts);

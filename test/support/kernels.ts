@@ -1,4 +1,5 @@
 import type { KernelSpec } from '../../src/gpu/kernel';
+import { BASE_VARIANTS, type Variants } from '../../src/gpu/variants';
 
 /**
  * Hidden sizes and head sizes: those of the presets, and widths that are no multiple of a workgroup. In the browser, whose
@@ -8,9 +9,34 @@ const IN_BROWSER = typeof document !== 'undefined';
 const HIDDEN = IN_BROWSER ? [120, 2560] : [64, 120, 256, 1024, 2048, 2560];
 const HEAD = IN_BROWSER ? [40, 80] : [16, 32, 40, 64, 80];
 
-/** Every kernel with every choice of parts and constants that the engine makes; `weights` is the part that reads weights. */
-export function kernelSpecs(weights: string): KernelSpec[] {
-  const outputs = [['output_plain'], ['output_gelu'], ['cache', 'output_qkv']];
+const OUTPUTS = [['output_plain'], ['output_gelu'], ['cache', 'output_qkv']];
+
+/** The part that reads weights. */
+export const weightsPart = ({ f16 }: Variants): string => (f16 ? 'weights_f16' : 'weights_fp16');
+
+/** Every kernel with every choice of parts and constants that the engine makes with these variants, on any adapter. */
+export const kernelSpecs = (variants: Variants): KernelSpec[] => [
+  ...plainSpecs(weightsPart(variants)),
+  ...(variants.subgroups ? subgroupSpecs(weightsPart(variants)) : []),
+];
+
+function subgroupSpecs(weights: string): KernelSpec[] {
+  return [
+    ...OUTPUTS.flatMap((output) =>
+      [1, 2, 4].map((rows) => ({
+        name: 'matmul_subgroup',
+        parts: [weights, 'dots', 'lanes', ...output],
+        consts: { ROWS: rows },
+      })),
+    ),
+    ...[weights, 'weights_f32'].map((part) => ({
+      name: 'conv2d_subgroup',
+      parts: [part, 'dots', 'lanes', 'convolution'],
+    })),
+  ];
+}
+
+function plainSpecs(weights: string): KernelSpec[] {
   return [
     { name: 'embed' },
     ...['attention', 'attention_direct'].flatMap((name) =>
@@ -20,7 +46,7 @@ export function kernelSpecs(weights: string): KernelSpec[] {
     ),
     { name: 'layer_norm', parts: ['sum_workgroup'] },
     ...HIDDEN.map((width) => ({ name: 'residual_norm', parts: ['sum_workgroup'], constants: { WIDTH: width } })),
-    ...outputs.flatMap((output) => [
+    ...OUTPUTS.flatMap((output) => [
       ...[1, 2, 4, 8].flatMap((rows) => [
         { name: 'matvec', parts: [weights, ...output], consts: { ROWS: rows } },
         { name: 'matmul_direct', parts: [weights, 'dots', ...output], consts: { ROWS: rows } },
@@ -62,12 +88,21 @@ export function kernelSpecs(weights: string): KernelSpec[] {
   ];
 }
 
+/** What these variants add to the base path. */
+export function specsOnlyWith(variants: Variants): KernelSpec[] {
+  const base = new Set(kernelSpecs(BASE_VARIANTS).map(kernelTitle));
+  const specs = kernelSpecs(variants);
+  return variants.f16 || variants.subgroups ? specs.filter((spec) => !base.has(kernelTitle(spec))) : specs;
+}
+
 /** A spec in words: "matvec + weights_fp16 + output_gelu + {…}". */
 export const kernelTitle = ({ name, parts = [], consts = {}, constants = {} }: KernelSpec): string =>
   [name, ...parts, JSON.stringify({ ...consts, ...constants })].join(' + ');
 
-const all = [...kernelSpecs('weights_fp16'), ...kernelSpecs('weights_f16')];
-const known = new Set(all.map(choices));
+/** Of all variants. */
+export const allKernelSpecs = (): KernelSpec[] => [false, true].flatMap((f16) => kernelSpecs({ f16, subgroups: true }));
+
+const known = new Set(allKernelSpecs().map(choices));
 
 /** The spec without the sizes, of which the table has examples only. */
 function choices({ name, parts = [], consts = {}, constants = {} }: KernelSpec): string {

@@ -18,7 +18,7 @@ function pixels(seed: number, width: number, height: number, channels: number, s
   return { width, height, channels, stride, data: values.map((value, i) => (i % stride < channels ? value : 0)) };
 }
 
-/** conv2d, conv2d_direct: 3 × 3 as it is, halving and doubling the picture; then 1 × 1 without bias, added to what is there, in two dispatches. */
+/** conv2d, conv2d_direct, conv2d_subgroup: 3 × 3 as it is, halving and doubling the picture; then 1 × 1 without bias, added to what is there, in two dispatches. */
 export function conv2d(t: TestBench): void {
   const x = pixels(1, 5, 6, 16);
   convolve(t, x, { kernel: 3, out: 24 });
@@ -29,7 +29,11 @@ export function conv2d(t: TestBench): void {
 
 /** What a workgroup computes. */
 const convolutionTile = (t: TestBench): readonly [pixels: number, channels: number] =>
-  t.spec.name === 'conv2d_direct' ? [64, 8] : [4 * t.constant('THREADS_M'), 4 * t.constant('THREADS_N')];
+  t.spec.name === 'conv2d_direct'
+    ? [64, 8]
+    : t.spec.name === 'conv2d_subgroup'
+      ? [4, 32]
+      : [4 * t.constant('THREADS_M'), 4 * t.constant('THREADS_N')];
 
 function convolve(
   t: TestBench,

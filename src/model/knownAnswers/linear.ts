@@ -14,11 +14,12 @@ function shape(t: TestBench): { rows: number; tileRows: number; tileColumns: num
   }
   const rows = t.constant('ROWS');
   if (t.spec.name === 'matvec') return { rows: rows > 2 ? rows - 1 : rows, tileRows: rows, tileColumns: 8 };
-  // Fewer than 8 rows fit a tile, or it would have been a larger one.
-  return { rows: rows === 8 ? 11 : rows > 2 ? rows - 1 : rows, tileRows: rows, tileColumns: 64 };
+  // Fewer rows than the largest tile's fit a tile, or it would have been a larger one.
+  const most = t.spec.name === 'matmul_subgroup' ? 4 : 8;
+  return { rows: rows === most ? most + 3 : rows > 2 ? rows - 1 : rows, tileRows: rows, tileColumns: 64 };
 }
 
-/** matvec, matmul, matmul_direct: y = x · weightᵀ + bias, columns in two dispatches, in the form of the output's part. */
+/** matvec, matmul, matmul_direct, matmul_subgroup: y = x · weightᵀ + bias, columns in two dispatches, in the form of the output's part. */
 export function linear(t: TestBench): void {
   const { rows, tileRows, tileColumns } = shape(t);
   const weight = halves(1, COLUMNS * INPUTS, 0.3);

@@ -77,8 +77,8 @@ export async function multiply(
     );
   }
   const pixels = width * height;
-  const { kernel: spec, tilePixels, tileChannels } = kernelFor(recording.tiled, pixels, y.stride, matrix.part);
-  const compiled = await recording.gpu.kernels.get(spec);
+  const compiled = await recording.gpu.kernels.get(kernelFor(recording, pixels, y.stride, matrix.part));
+  const { tilePixels, tileChannels } = tileOf(compiled.spec);
   const perPixel = kernel * kernel * x.stride * y.stride;
   const limit = dispatchLimit(recording.gpu.adapter);
   const step = Math.max(1, Math.min(65535, Math.floor(limit / (perPixel * tilePixels)))) * tilePixels;
@@ -114,28 +114,22 @@ export async function multiply(
   return y;
 }
 
-/** Which kernel makes so many pixels of `stride` channels, and the tile of them that one of its workgroups computes. */
-function kernelFor(
-  tiled: boolean,
-  pixels: number,
-  stride: number,
-  weightsPart: string,
-): { readonly kernel: KernelSpec; readonly tilePixels: number; readonly tileChannels: number } {
-  if (!tiled)
-    return {
-      kernel: { name: 'conv2d_direct', parts: [weightsPart, 'dots', 'convolution'] },
-      tilePixels: 64,
-      tileChannels: 8,
-    };
+/** Which kernel makes so many pixels of `stride` channels. */
+function kernelFor({ tiled, gpu }: Recording, pixels: number, stride: number, weightsPart: string): KernelSpec {
+  if (!tiled) {
+    // Where 32 channels are too many, as in the last layer, most of what it computes would be thrown away.
+    return gpu.variants.subgroups && stride % 32 === 0
+      ? { name: 'conv2d_subgroup', parts: [weightsPart, 'dots', 'lanes', 'convolution'] }
+      : { name: 'conv2d_direct', parts: [weightsPart, 'dots', 'convolution'] };
+  }
   // Small tiles keep more of the GPU busy where there are few outputs, large ones fetch less where there are many.
   const side = stride % 64 === 0 && pixels * stride >= 64 * 64 * 128 ? 16 : 8;
-  return {
-    kernel: {
-      name: 'conv2d',
-      parts: [weightsPart, 'convolution'],
-      constants: { THREADS_M: side, THREADS_N: side },
-    },
-    tilePixels: 4 * side,
-    tileChannels: 4 * side,
-  };
+  return { name: 'conv2d', parts: [weightsPart, 'convolution'], constants: { THREADS_M: side, THREADS_N: side } };
+}
+
+/** The tile of pixels and channels that one workgroup of a kernel computes. */
+function tileOf({ name, constants = {} }: KernelSpec): { readonly tilePixels: number; readonly tileChannels: number } {
+  if (name === 'conv2d_direct') return { tilePixels: 64, tileChannels: 8 };
+  if (name === 'conv2d_subgroup') return { tilePixels: 4, tileChannels: 32 };
+  return { tilePixels: 4 * constants['THREADS_M']!, tileChannels: 4 * constants['THREADS_N']! };
 }
