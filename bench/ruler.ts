@@ -3,6 +3,7 @@ import type { Gpu } from '../src/gpu/device';
 import { type Dispatch, type DispatchSpec, Kernel } from '../src/gpu/kernel';
 import copySource from './ruler/copy.wgsl?raw';
 import gemmDirectSource from './ruler/gemm_direct.wgsl?raw';
+import gemmSubgroupSource from './ruler/gemm_subgroup.wgsl?raw';
 import gemmTiledSource from './ruler/gemm_tiled.wgsl?raw';
 import multiplyAddSource from './ruler/multiply_add.wgsl?raw';
 import readSource from './ruler/read.wgsl?raw';
@@ -94,6 +95,12 @@ export async function measureRuler(gpu: Gpu, chain: ChainOptions): Promise<Ruler
         consts: { SIZE: size, ROWS: rows, PER: per },
         spec: { bindings, workgroups: [size / (32 * per), size / (8 * rows)] as [number, number] },
       })),
+      ...(gpu.variants.subgroups ? [4, 8] : []).map((rows) => ({
+        variant: `subgroups, ${rows} × 4 outputs each`,
+        source: gemmSubgroupSource,
+        consts: { SIZE: size, ROWS: rows },
+        spec: { bindings, workgroups: [size / 32, size / rows] as [number, number] },
+      })),
     ]);
 
     const groups = software ? 64 : 8192;
@@ -120,8 +127,9 @@ async function compile(
   consts: Readonly<Record<string, number>>,
   spec: DispatchSpec,
 ): Promise<Dispatch> {
-  const head = Object.entries(consts).map(([name, value]) => `const ${name} = ${value}u;\n`);
-  const module = device.createShaderModule({ label, code: head.join('') + source });
+  // Behind it: what a shader enables has to come first.
+  const constants = Object.entries(consts).map(([name, value]) => `const ${name} = ${value}u;\n`);
+  const module = device.createShaderModule({ label, code: source + constants.join('') });
   const pipeline = await device.createComputePipelineAsync({ label, layout: 'auto', compute: { module } });
   return new Kernel(device, { name: label }, pipeline).dispatch(arena, spec);
 }

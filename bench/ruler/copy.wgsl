@@ -1,5 +1,5 @@
 // y = x, in units of 16 bytes. Neighbouring invocations touch neighbouring bytes.
-// Dispatch (units / (THREADS · PER), 1, 1). THREADS and PER are set in front.
+// Dispatch (units / (THREADS · PER), 1, 1). THREADS and PER are set by the bench.
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;
 

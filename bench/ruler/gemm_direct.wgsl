@@ -1,6 +1,6 @@
 // C = A · B, square f32 matrices of SIZE, a multiple of the tile, without workgroup memory: best where a CPU's caches serve.
 // Each invocation computes ROWS rows of 4 · PER outputs; a workgroup of 64 covers 8 · ROWS × 32 · PER.
-// Dispatch (SIZE / (32 · PER), SIZE / (8 · ROWS), 1). SIZE, ROWS and PER are set in front.
+// Dispatch (SIZE / (32 · PER), SIZE / (8 · ROWS), 1). SIZE, ROWS and PER are set by the bench.
 @group(0) @binding(0) var<storage, read> a: array<f32>;             // (SIZE, SIZE)
 @group(0) @binding(1) var<storage, read> b: array<vec4<f32>>;       // (SIZE, SIZE / 4)
 @group(0) @binding(2) var<storage, read_write> c: array<vec4<f32>>; // (SIZE, SIZE / 4)

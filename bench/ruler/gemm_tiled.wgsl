@@ -1,6 +1,6 @@
 // C = A · B, square f32 matrices of SIZE, a multiple of the tile, through workgroup memory.
 // A workgroup of 16 × 16 computes a tile of (64 · PER)²: each invocation 4·PER × 4·PER outputs in registers.
-// Dispatch (SIZE / (64 · PER), SIZE / (64 · PER), 1). SIZE and PER (1 or 2) are set in front.
+// Dispatch (SIZE / (64 · PER), SIZE / (64 · PER), 1). SIZE and PER (1 or 2) are set by the bench.
 const TILE = 64u * PER;
 const DEEP = 16u;
 @group(0) @binding(0) var<storage, read> a: array<vec4<f32>>;       // (SIZE, SIZE / 4)

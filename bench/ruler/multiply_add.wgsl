@@ -1,5 +1,5 @@
 // Eight independent chains of vec4 multiply-adds an invocation: what the arithmetic units can do without any memory.
-// Dispatch (any, 1, 1); LENGTH, set in front, is the number of multiply-adds in a chain.
+// Dispatch (any, 1, 1); LENGTH, set by the bench, is the number of multiply-adds in a chain.
 @group(0) @binding(0) var<storage, read_write> y: array<vec4<f32>>; // (invocations)
 
 @compute @workgroup_size(64)

@@ -1,5 +1,5 @@
 // y[i] = Σ of PER units of x: what reading alone can do, which is what a matrix times a vector is about.
-// Dispatch (units / (THREADS · PER), 1, 1). THREADS and PER are set in front.
+// Dispatch (units / (THREADS · PER), 1, 1). THREADS and PER are set by the bench.
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;
 
