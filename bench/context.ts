@@ -35,6 +35,8 @@ export interface BenchOptions {
 /** What all sections share. */
 export interface Bench {
   readonly gpu: Gpu;
+  /** Whether the adapter has `shader-f16`, be it used by the engine or not. */
+  readonly hasF16: boolean;
   readonly options: Required<Omit<BenchOptions, 'note' | 'variants'>>;
   readonly chain: ChainOptions;
   readonly results: Results;

@@ -44,7 +44,9 @@ export async function runBench(surroundings: Surroundings, options: BenchOptions
       checks: [],
       skipped: [],
     };
-    const bench = prepare(gpu, complete, results, embedded, log);
+    const adapter = await surroundings.api?.requestAdapter();
+    const hasF16 = adapter?.features.has('shader-f16') ?? false;
+    const bench = prepare(gpu, hasF16, complete, results, embedded, log);
     const { sections } = complete;
     if (sections.includes('ruler')) {
       log('ruler');
@@ -65,6 +67,7 @@ export async function runBench(surroundings: Surroundings, options: BenchOptions
 
 function prepare(
   gpu: Gpu,
+  hasF16: boolean,
   options: Bench['options'],
   results: Results,
   embedded: ModelSource,
@@ -75,6 +78,7 @@ function prepare(
   gpu.device.addEventListener('uncapturederror', (event) => log(`WebGPU: ${event.error.message}`));
   return {
     gpu,
+    hasF16,
     options,
     chain: { samples: options.samples, mostMs: gpu.adapter.software ? 1500 : 500 },
     results,

@@ -28,7 +28,7 @@ export async function measurePeers(bench: Bench, peers: PeerFactory): Promise<vo
       const providers = bench.options.peerProviders.filter((provider) => peers.providers.includes(provider));
       for (const provider of providers) {
         for (const type of provider === 'webgpu' ? bench.options.peerTypes : (['f32'] as const)) {
-          if (type === 'f16' && !bench.gpu.device.features.has('shader-f16')) {
+          if (type === 'f16' && !bench.hasF16) {
             bench.results.skipped.push(`onnxruntime's ${provider} in f16: this adapter has no shader-f16`);
             continue;
           }

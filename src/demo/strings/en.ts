@@ -29,7 +29,7 @@ export const EN: Strings = {
   startLoad: 'Load',
   retryLoad: 'Try again',
   softwareWarning:
-    'The browser gave WebGPU no graphics card and computes on the processor. The result is the same, only slow: a picture may take a minute or more.',
+    'The browser gave WebGPU no graphics card and computes on the processor. The result is the same, only slow: a picture may take a minute or more. Engines made for processors, such as onnxruntime, are several times as fast there; this one is made for graphics cards.',
 
   tasks: 'What to do',
   tabDraw: 'Draw',
