@@ -1,3 +1,4 @@
+import { VARIANT_NAMES } from '../src/gpu/variants';
 import { given, Options } from '../cli/support/options';
 import { RudolphError } from '../src/errors';
 import { type BenchOptions, MODEL_NAMES, SECTIONS } from './context';
@@ -78,7 +79,7 @@ export function parseCommandLine(args: readonly string[], providers: readonly st
       peerBatches: numbers('batches'),
       samples: options.integer('samples', { min: 1, max: 1000 }),
       budget: options.number('budget', { min: 1 }),
-      variants: options.choice('variants', ['auto', 'base', 'f16', 'subgroups']),
+      variants: options.choice('variants', VARIANT_NAMES),
       note: options.string('note'),
     }),
     json: options.string('json'),

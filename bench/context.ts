@@ -1,5 +1,6 @@
 import type { ModelSource } from '../src/format/modelSource';
 import type { Gpu } from '../src/gpu/device';
+import type { VARIANT_NAMES } from '../src/gpu/variants';
 import { presetConfig, type PresetName, randomModel } from './randomModel';
 import type { Results } from './results';
 import type { Ruler } from './ruler';
@@ -28,7 +29,7 @@ export interface BenchOptions {
   readonly samples?: number;
   /** Seconds after which nothing new is begun. */
   readonly budget?: number;
-  readonly variants?: 'auto' | 'base' | 'f16' | 'subgroups';
+  readonly variants?: (typeof VARIANT_NAMES)[number];
   readonly note?: string;
 }
 

@@ -1,6 +1,6 @@
 import type { ModelSource } from '../src/format/modelSource';
 import { type Gpu, requestGpu } from '../src/gpu/device';
-import { variantsLabel } from '../src/gpu/variants';
+import { variantsLabel, variantsNamed } from '../src/gpu/variants';
 import { tested } from '../src/model/selfTest';
 import { type Bench, type BenchOptions, completeOptions } from './context';
 import { measureKernels } from './kernels';
@@ -23,8 +23,7 @@ export interface Surroundings {
 /** Measures what was asked for, most important things first, until the time is up. The same code in Node and in a browser. */
 export async function runBench(surroundings: Surroundings, options: BenchOptions): Promise<Results> {
   const { log, embedded, conditions } = surroundings;
-  const { variants: choice = 'auto' } = options;
-  const variants = choice === 'auto' || choice === 'base' ? choice : { [choice]: true };
+  const variants = variantsNamed(options.variants ?? 'auto');
   const gpu = tested(await requestGpu(surroundings.api, { variants }));
   try {
     const complete = completeOptions(options, gpu.adapter.software);

@@ -1,6 +1,6 @@
 import type { Manifest } from '../../src/format/manifest';
 import type { GpuOptions } from '../../src/gpu/device';
-import { variantsLabel } from '../../src/gpu/variants';
+import { VARIANT_NAMES, variantsLabel, variantsNamed } from '../../src/gpu/variants';
 import { Engine } from '../../src/tasks/engine';
 import { openNodeGpu } from '../dawn';
 import { openFolder } from './folder';
@@ -14,8 +14,7 @@ export const ENGINE_USAGE = `  --model DIR         folder of a web model, or the
 
 /** Reads --variants. */
 export function variantsOf(options: Options): NonNullable<GpuOptions['variants']> {
-  const choice = options.choice('variants', ['auto', 'base', 'f16', 'subgroups']) ?? 'auto';
-  return choice === 'auto' || choice === 'base' ? choice : { [choice]: true };
+  return variantsNamed(options.choice('variants', VARIANT_NAMES) ?? 'auto');
 }
 
 /**

@@ -50,3 +50,9 @@ export const variantsLabel = (variants: Variants): string =>
 
 /** `auto`: every variant that the device can do and is faster with. `base`: none, on a device without features. Or a choice. */
 export type VariantChoice = 'auto' | 'base' | Partial<Variants>;
+
+/** What a command line calls them. */
+export const VARIANT_NAMES = ['auto', 'base', 'f16', 'subgroups'] as const;
+
+export const variantsNamed = (name: (typeof VARIANT_NAMES)[number]): VariantChoice =>
+  name === 'auto' || name === 'base' ? name : { [name]: true };
