@@ -11,7 +11,8 @@ export default defineConfig({
   preview: { port: 4173, strictPort: true },
   worker: { format: 'es', plugins: () => [leanShaders()] },
   // Found only inside the worker, these would make the dev server reload the page on the first visit.
-  optimizeDeps: { include: ['comlink', 'idb-keyval'] },
+  // Entries: else Vite looks through every page, those of examples/ and bench/ too, and complains that they do not resolve.
+  optimizeDeps: { entries: ['index.html'], include: ['comlink', 'idb-keyval'] },
   build: {
     outDir: 'dist/site',
     target: 'es2022',
