@@ -4,7 +4,7 @@
 //
 // An implicit GEMM: a workgroup computes a tile of (4·THREADS_M pixels) × (4·THREADS_N channels), each thread 4 × 4 of it,
 // walking K = kernel²·channels in steps of 16 that lie in workgroup memory. Channels come in eights, so eight consecutive k
-// share a tap. Software adapters have `conv2d_direct`.
+// share a tap. Software adapters have `conv2d_direct` and `conv2d_subgroup`.
 // Dispatch (ceil(y_stride / 4·THREADS_N), ceil((end_pixel − first_pixel) / 4·THREADS_M), 1).
 // Needs parts weights_* (w; a row of it is `row_chunks` chunks of eight), convolution.
 override THREADS_M: u32 = 8;
@@ -20,16 +20,11 @@ var<workgroup> w_tile: array<vec4<f32>, (K_TILE / 4) * PER_THREAD * THREADS_N>; 
 // Eight values of x for output pixel p at k…k+7.
 fn input8(p: u32, k: u32) -> Weights8 {
   let tap = k / params.x_stride;
-  let c = k % params.x_stride;
-  // Unsigned: what lies before the first row wraps to a huge number and fails the same test.
-  let sy = (p / params.y_width) * params.step + tap / params.kernel - params.pad;
-  let sx = (p % params.y_width) * params.step + tap % params.kernel - params.pad;
-  let inside = p < params.end_pixel && tap < params.kernel * params.kernel
-    && sy < (params.x_height << params.enlarge) && sx < (params.x_width << params.enlarge);
-  if (!inside) {
+  let start = source(corner(p), tap);
+  if (start == OUTSIDE || p >= params.end_pixel || tap >= params.kernel * params.kernel) {
     return Weights8(vec4<f32>(), vec4<f32>());
   }
-  let at = (((sy >> params.enlarge) * params.x_width + (sx >> params.enlarge)) * params.x_stride + c) / 4u;
+  let at = start + (k % params.x_stride) / 4u;
   return Weights8(x[at], x[at + 1u]);
 }
 

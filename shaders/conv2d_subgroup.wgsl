@@ -13,21 +13,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation_id
   let row$n = min(channel + $nu, params.y_channels - 1u) * params.row_chunks;
 #end
 #each m 4
-  let p$m = min(first + $mu, params.end_pixel - 1u);
-  let top$m = (p$m / params.y_width) * params.step - params.pad;
-  let left$m = (p$m % params.y_width) * params.step - params.pad;
+  let corner$m = corner(min(first + $mu, params.end_pixel - 1u));
   var sums$m = vec4<f32>();
 #end
   let pixel = params.x_stride / 4u;
   var chunk = 0u;
   for (var tap = 0u; tap < params.kernel * params.kernel; tap++) {
-    // Unsigned: what lies before the first row wraps to a huge number and fails the same test.
 #each m 4
-    let sy$m = top$m + tap / params.kernel;
-    let sx$m = left$m + tap % params.kernel;
-    let inside$m = sy$m < (params.x_height << params.enlarge) && sx$m < (params.x_width << params.enlarge);
-    let counts$m = select(0.0, 1.0, inside$m);
-    let at$m = select(0u, ((sy$m >> params.enlarge) * params.x_width + (sx$m >> params.enlarge)) * pixel, inside$m) + lane / 4u;
+    let start$m = source(corner$m, tap);
+    let counts$m = select(1.0, 0.0, start$m == OUTSIDE);
+    let at$m = select(start$m, 0u, start$m == OUTSIDE) + lane / 4u;
 #end
     for (var c4 = 0u; c4 < pixel; c4 += 2u) {
 #each n 4

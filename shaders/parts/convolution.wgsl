@@ -1,4 +1,4 @@
-// What `conv2d` and `conv2d_direct` share: where everything lies, and how a result is stored.
+// What `conv2d`, `conv2d_direct` and `conv2d_subgroup` share: where everything lies, and how a result is stored.
 struct Params {
   x_width: u32,     // of x as it lies in memory
   x_height: u32,
@@ -21,6 +21,23 @@ struct Params {
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;       // (x_height, x_width, x_stride)
 @group(0) @binding(2) var<storage, read> bias: array<vec4<f32>>;    // (bias_count), zero-padded
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>; // (pixels, y_stride)
+
+// Row and column of x on which the first tap of pixel p of y falls, in the enlarged picture. Unsigned: what lies before the first row or
+// column wraps to a huge number.
+fn corner(p: u32) -> vec2<u32> {
+  return vec2(p / params.y_width, p % params.y_width) * params.step - params.pad;
+}
+
+const OUTSIDE = 0xffffffffu;
+
+// Where the values begin on which a tap falls (the first one on `first`), in vec4s of x; OUTSIDE where that is no pixel.
+fn source(first: vec2<u32>, tap: u32) -> u32 {
+  let row = first.x + tap / params.kernel;
+  let column = first.y + tap % params.kernel;
+  let inside = row < (params.x_height << params.enlarge) && column < (params.x_width << params.enlarge);
+  let pixel = (row >> params.enlarge) * params.x_width + (column >> params.enlarge);
+  return select(OUTSIDE, pixel * (params.x_stride / 4u), inside);
+}
 
 // Sums of channels 4·n4 … 4·n4 + 3 of pixel p: with the bias, and added to what y held if so wanted.
 fn store(p: u32, n4: u32, sums: vec4<f32>) {

@@ -46,22 +46,12 @@ export async function requestGpu(api: GPU | undefined, options: GpuOptions = {})
     );
   }
   const choice = options.variants ?? 'auto';
-  const { info } = adapter;
-  const software = /swiftshader|llvmpipe|software|basic render|warp/i.test(
-    `${info.vendor} ${info.architecture} ${info.device} ${info.description}`,
-  );
-  const can: Variants = {
-    f16: adapter.features.has('shader-f16'),
-    subgroups:
-      software &&
-      adapter.features.has('subgroups') &&
-      info.subgroupMinSize === SUBGROUP_LANES &&
-      info.subgroupMaxSize === SUBGROUP_LANES,
-  };
+  const description = describe(adapter.info);
+  const can = availableVariants(adapter);
   const variants: Variants =
     choice === 'auto'
       ? // In software a load of two halves in a u32 is one, and two of f16 are two.
-        { ...can, f16: can.f16 && !software }
+        { ...can, f16: can.f16 && !description.software }
       : { ...BASE_VARIANTS, ...(choice === 'base' ? {} : choice) };
   for (const [variant, missing] of [
     ['f16', 'has no shader-f16'],
@@ -79,13 +69,7 @@ export async function requestGpu(api: GPU | undefined, options: GpuOptions = {})
   const failure = new DeviceFailure(device);
   return {
     device,
-    adapter: {
-      vendor: info.vendor,
-      architecture: info.architecture,
-      device: info.device,
-      description: info.description,
-      software,
-    },
+    adapter: description,
     variants,
     kernels: new KernelCache(device),
     failure,
@@ -94,6 +78,25 @@ export async function requestGpu(api: GPU | undefined, options: GpuOptions = {})
       device.destroy();
     },
   };
+}
+
+/** The variants that an adapter can do, be they faster on it or not. */
+export function availableVariants({ features, info }: GPUAdapter): Variants {
+  return {
+    f16: features.has('shader-f16'),
+    subgroups:
+      describe(info).software &&
+      features.has('subgroups') &&
+      info.subgroupMinSize === SUBGROUP_LANES &&
+      info.subgroupMaxSize === SUBGROUP_LANES,
+  };
+}
+
+function describe({ vendor, architecture, device, description }: GPUAdapterInfo): AdapterDescription {
+  const software = /swiftshader|llvmpipe|software|basic render|warp/i.test(
+    `${vendor} ${architecture} ${device} ${description}`,
+  );
+  return { vendor, architecture, device, description, software };
 }
 
 /**

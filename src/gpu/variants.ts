@@ -48,6 +48,9 @@ export const BASE_VARIANTS: Variants = { f16: false, subgroups: false };
 export const variantsLabel = (variants: Variants): string =>
   (['f16', 'subgroups'] as const).filter((name) => variants[name]).join(', ') || 'base';
 
+/** The part that reads fp16 weights. */
+export const weightsPart = ({ f16 }: Variants): string => (f16 ? 'weights_f16' : 'weights_fp16');
+
 /** `auto`: every variant that the device can do and is faster with. `base`: none, on a device without features. Or a choice. */
 export type VariantChoice = 'auto' | 'base' | Partial<Variants>;
 

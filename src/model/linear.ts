@@ -2,6 +2,7 @@ import type { Arena } from '../gpu/buffers';
 import type { Gpu } from '../gpu/device';
 import { packParams, type Binding, type Dispatch, type KernelSpec } from '../gpu/kernel';
 import { dispatchLimit } from '../gpu/runner';
+import { weightsPart } from '../gpu/variants';
 import type { GpuTensor } from './weights';
 
 /** Rows up to which `matvec` keeps every row in registers; beyond, `matmul` tiles. */
@@ -24,8 +25,8 @@ export interface LinearSpec {
 }
 
 /**
- * Records y = x · weightᵀ + bias: `matvec` for up to 8 rows, `matmul` beyond (on software adapters kernels of their own), split along the columns when one dispatch
- * would take too long.
+ * Records y = x · weightᵀ + bias: `matvec` for up to 8 rows, `matmul` beyond (on software adapters kernels of their own), split along the
+ * columns when one dispatch would take too long.
  */
 export async function recordLinear(gpu: Gpu, arena: Arena, spec: LinearSpec): Promise<Dispatch[]> {
   const { rows, weight, label } = spec;
@@ -41,14 +42,18 @@ export async function recordLinear(gpu: Gpu, arena: Arena, spec: LinearSpec): Pr
       `${label}: x of ${spec.x.size} bytes as [${rows}, ${inputs}], row stride ${weight.rowStride}; K must be a multiple of 8`,
     );
   }
-  const weights = gpu.variants.f16 ? 'weights_f16' : 'weights_fp16';
   const asked = kernelFor(rows, gpu);
   const { parts: own = [] } = asked;
-  const parts = [weights, ...own, ...(spec.output === 'qkv' ? ['cache'] : []), `output_${spec.output}`];
+  const parts = [
+    weightsPart(gpu.variants),
+    ...own,
+    ...(spec.output === 'qkv' ? ['cache'] : []),
+    `output_${spec.output}`,
+  ];
   const kernel = await gpu.kernels.get({ ...asked, parts });
-  const shape = tileOf(kernel.spec, rows);
+  const tile = linearTile(kernel.spec);
   const limit = dispatchLimit(gpu.adapter);
-  const perDispatch = Math.max(1, Math.floor(limit / (rows * inputs) / shape.tileColumns)) * shape.tileColumns;
+  const perDispatch = Math.max(1, Math.floor(limit / (rows * inputs) / tile.columns)) * tile.columns;
   const dispatches: Dispatch[] = [];
   for (let first = 0; first < columns; first += perDispatch) {
     const count = Math.min(perDispatch, columns - first);
@@ -59,7 +64,7 @@ export async function recordLinear(gpu: Gpu, arena: Arena, spec: LinearSpec): Pr
         bindings: [spec.x, spec.bias.buffer],
         partBindings: [weight.buffer],
         outputBindings: spec.outputBindings,
-        workgroups: [Math.ceil(count / shape.tileColumns), Math.ceil(rows / shape.tileRows)],
+        workgroups: [Math.ceil(count / tile.columns), Math.ceil(rows / tile.rows)],
         work: rows * count * inputs,
       }),
     );
@@ -78,12 +83,8 @@ function kernelFor(rows: number, { adapter, variants }: Gpu): KernelSpec {
   return { name: 'matmul', consts: { PER_M: per, PER_N: per } };
 }
 
-/** The tile of outputs that one workgroup of a kernel computes. */
-function tileOf(
-  { name, consts = {} }: KernelSpec,
-  rows: number,
-): { readonly tileRows: number; readonly tileColumns: number } {
-  if (name === 'matvec') return { tileRows: rows, tileColumns: 8 };
-  if (name === 'matmul') return { tileRows: 8 * consts['PER_M']!, tileColumns: 8 * consts['PER_N']! };
-  return { tileRows: consts['ROWS']!, tileColumns: 64 }; // matmul_direct, matmul_subgroup
+/** The tile of outputs that one workgroup of such a kernel computes. */
+export function linearTile({ name, consts = {} }: KernelSpec): { readonly rows: number; readonly columns: number } {
+  if (name === 'matmul') return { rows: 8 * consts['PER_M']!, columns: 8 * consts['PER_N']! };
+  return { rows: consts['ROWS']!, columns: name === 'matvec' ? 8 : 64 };
 }

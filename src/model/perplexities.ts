@@ -2,6 +2,7 @@ import type { Arena } from '../gpu/buffers';
 import type { Gpu } from '../gpu/device';
 import { packParams, type Dispatch } from '../gpu/kernel';
 import { dispatchLimit } from '../gpu/runner';
+import { weightsPart } from '../gpu/variants';
 import type { GpuTensor } from './weights';
 
 /** Of shaders/token_losses.wgsl: classes of an invocation, of a workgroup, and targets of a workgroup. */
@@ -66,7 +67,7 @@ export async function recordPerplexities(gpu: Gpu, arena: Arena, spec: Perplexit
   if (count > 0) {
     const kernel = await gpu.kernels.get({
       name: 'token_losses',
-      parts: [gpu.variants.f16 ? 'weights_f16' : 'weights_fp16', 'dots', 'online_sum'],
+      parts: [weightsPart(gpu.variants), 'dots', 'online_sum'],
     });
     const targetBuffer = arena.upload(`${label} targets`, Uint32Array.from(pairs));
     for (let first = 0; first < classes; first += perDispatch) {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
-import type { Gpu } from '../../src/gpu/device';
+import { availableVariants, type Gpu } from '../../src/gpu/device';
 import { KernelCache, type KernelSpec } from '../../src/gpu/kernel';
 import { composeShader, shaderNames } from '../../src/gpu/shaders';
 import { KNOWN_ANSWERS } from '../../src/model/knownAnswers';
@@ -14,7 +14,7 @@ import {
   knownLogits,
 } from '../../src/model/knownAnswers/sampling';
 import { TestedKernels } from '../../src/model/selfTest';
-import { openGpu } from '../support/gpu';
+import { openGpu, testApi } from '../support/gpu';
 import { drawFromTwin, drawTwin, filterTwin, mixtureTwin } from '../twins/sampler';
 
 /*
@@ -327,7 +327,8 @@ const MUTANTS: Readonly<Record<string, readonly (readonly [KernelSpec, find: str
 
 let gpu: Gpu;
 beforeAll(async () => {
-  gpu = await openGpu({ variants: { f16: true, subgroups: true } });
+  const adapter = await (await testApi()).requestAdapter();
+  gpu = await openGpu({ variants: availableVariants(adapter!) });
 });
 afterAll(() => gpu.dispose());
 
@@ -345,6 +346,8 @@ describe('a wrong kernel is caught', { timeout: 120_000 }, () => {
     // What has a base is replaced by it, and that one is right.
     const f16 = file === 'parts/weights_f16';
     const lanes = spec.parts?.includes('lanes') ?? false;
+    if (f16) expect(gpu.variants.f16, 'this test needs an adapter with shader-f16').toBe(true);
+    if (lanes) expect(gpu.variants.subgroups, 'this test needs an adapter with subgroups of 8 lanes').toBe(true);
     let changed = 0;
     const compose: typeof composeShader = (...args) => {
       const code = composeShader(...args);

@@ -3,7 +3,7 @@ import type { Gpu } from '../../src/gpu/device';
 import { composeShader, shaderNames } from '../../src/gpu/shaders';
 import { BASE_VARIANTS } from '../../src/gpu/variants';
 import { openGpu } from '../support/gpu';
-import { allKernelSpecs, kernelSpecs, kernelTitle, specsOnlyWith } from '../support/kernels';
+import { allKernelSpecs, kernelSpecs, kernelTitle } from '../support/kernels';
 import { testVariants } from '../support/variants';
 
 it('knows every file of shaders/', () => {
@@ -36,7 +36,7 @@ describe.each(await testVariants())('on a device with default limits, $name', ({
   });
   afterAll(() => gpu.dispose());
 
-  it.each(specsOnlyWith(variants).map((spec) => [kernelTitle(spec), spec] as const))(
+  it.each(kernelSpecs(variants).map((spec) => [kernelTitle(spec), spec] as const))(
     'compiles %s without a message',
     async (_, spec) => {
       const code = composeShader(spec.name, spec.parts, spec.consts);

@@ -1,5 +1,5 @@
 import type { KernelSpec } from '../../src/gpu/kernel';
-import { BASE_VARIANTS, type Variants } from '../../src/gpu/variants';
+import { type Variants, weightsPart } from '../../src/gpu/variants';
 
 /**
  * Hidden sizes and head sizes: those of the presets, and widths that are no multiple of a workgroup. In the browser, whose
@@ -10,9 +10,6 @@ const HIDDEN = IN_BROWSER ? [120, 2560] : [64, 120, 256, 1024, 2048, 2560];
 const HEAD = IN_BROWSER ? [40, 80] : [16, 32, 40, 64, 80];
 
 const OUTPUTS = [['output_plain'], ['output_gelu'], ['cache', 'output_qkv']];
-
-/** The part that reads weights. */
-export const weightsPart = ({ f16 }: Variants): string => (f16 ? 'weights_f16' : 'weights_fp16');
 
 /** Every kernel with every choice of parts and constants that the engine makes with these variants, on any adapter. */
 export const kernelSpecs = (variants: Variants): KernelSpec[] => [
@@ -86,13 +83,6 @@ function plainSpecs(weights: string): KernelSpec[] {
     { name: 'image_transpose' },
     { name: 'inverse_haar' },
   ];
-}
-
-/** What these variants add to the base path. */
-export function specsOnlyWith(variants: Variants): KernelSpec[] {
-  const base = new Set(kernelSpecs(BASE_VARIANTS).map(kernelTitle));
-  const specs = kernelSpecs(variants);
-  return variants.f16 || variants.subgroups ? specs.filter((spec) => !base.has(kernelTitle(spec))) : specs;
 }
 
 /** A spec in words: "matvec + weights_fp16 + output_gelu + {…}". */

@@ -1,4 +1,5 @@
 import { BASE_VARIANTS, type Variants, variantsLabel } from '../../src/gpu/variants';
+import { availableVariants } from '../../src/gpu/device';
 import { testApi } from './gpu';
 
 /**
@@ -12,9 +13,7 @@ import { testApi } from './gpu';
 export async function testVariants(): Promise<{ readonly name: string; readonly variants: Variants }[]> {
   const adapter = await (await testApi()).requestAdapter();
   if (!adapter) throw new Error('no WebGPU adapter: GPU tests cannot run');
-  const f16 = adapter.features.has('shader-f16');
-  const { subgroupMinSize, subgroupMaxSize } = adapter.info;
-  const subgroups = adapter.features.has('subgroups') && subgroupMinSize === 8 && subgroupMaxSize === 8;
+  const { f16, subgroups } = availableVariants(adapter);
   const inNode = typeof document === 'undefined';
   if (!(f16 && subgroups) && inNode && process.env['RUDOLPH_REQUIRE_F16'] === '1') {
     throw new Error(

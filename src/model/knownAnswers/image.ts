@@ -1,4 +1,5 @@
 import { f32, packParams } from '../../gpu/kernel';
+import { convolutionTile } from '../vqgan/conv2d';
 import { grid } from '../vqgan/recording';
 import { halves, series, table, type TestBench } from './bench';
 
@@ -18,22 +19,17 @@ function pixels(seed: number, width: number, height: number, channels: number, s
   return { width, height, channels, stride, data: values.map((value, i) => (i % stride < channels ? value : 0)) };
 }
 
-/** conv2d, conv2d_direct, conv2d_subgroup: 3 × 3 as it is, halving and doubling the picture; then 1 × 1 without bias, added to what is there, in two dispatches. */
+/**
+ * conv2d, conv2d_direct, conv2d_subgroup: 3 × 3 as it is, halving and doubling the picture; then 1 × 1 without bias, added to what is there,
+ * in two dispatches of the engine's tiles.
+ */
 export function conv2d(t: TestBench): void {
   const x = pixels(1, 5, 6, 16);
   convolve(t, x, { kernel: 3, out: 24 });
   convolve(t, x, { kernel: 3, out: 8, resize: 'half' });
   convolve(t, x, { kernel: 3, out: 8, resize: 'double' });
-  convolve(t, pixels(2, 13, 11, 24), { kernel: 1, out: 13, onto: true, splitAt: convolutionTile(t)[0] });
+  convolve(t, pixels(2, 13, 11, 24), { kernel: 1, out: 13, onto: true, splitAt: convolutionTile(t.spec).pixels });
 }
-
-/** What a workgroup computes. */
-const convolutionTile = (t: TestBench): readonly [pixels: number, channels: number] =>
-  t.spec.name === 'conv2d_direct'
-    ? [64, 8]
-    : t.spec.name === 'conv2d_subgroup'
-      ? [4, 32]
-      : [4 * t.constant('THREADS_M'), 4 * t.constant('THREADS_N')];
 
 function convolve(
   t: TestBench,
@@ -73,7 +69,7 @@ function convolve(
     return sum;
   });
   const bindings = [t.input(x.data), t.input(bias ?? new Float64Array(4)), onto ? t.f32(y, before) : t.f32(y)];
-  const [tilePixels, tileChannels] = convolutionTile(t);
+  const tile = convolutionTile(t.spec);
   const end = width * height;
   const cut = Math.min(end, options.splitAt ?? end);
   for (const [first, last] of [
@@ -101,7 +97,7 @@ function convolve(
       ]),
       bindings,
       partBindings: [t.input(weight?.bits ?? values)],
-      workgroups: [Math.ceil(stride / tileChannels), Math.ceil((last - first) / tilePixels)],
+      workgroups: [Math.ceil(stride / tile.channels), Math.ceil((last - first) / tile.pixels)],
     });
   }
 }

@@ -1,4 +1,5 @@
-import { packParams } from '../../gpu/kernel';
+import { type KernelSpec, packParams } from '../../gpu/kernel';
+import { linearTile } from '../linear';
 import { dot, halves, series, table, type TestBench } from './bench';
 
 /** 11 chunks of weights: more than the lanes of an output, no multiple of a tile. */
@@ -6,22 +7,20 @@ const INPUTS = 88;
 const HIDDEN = 24;
 const COLUMNS = 3 * HIDDEN;
 
-/** Rows of x that are no multiple of a tile, and the columns of a tile. */
-function shape(t: TestBench): { rows: number; tileRows: number; tileColumns: number } {
-  if (t.spec.name === 'matmul') {
-    const [tileRows, tileColumns] = [8 * t.constant('PER_M'), 8 * t.constant('PER_N')];
-    return { rows: tileRows + 3, tileRows, tileColumns };
-  }
-  const rows = t.constant('ROWS');
-  if (t.spec.name === 'matvec') return { rows: rows > 2 ? rows - 1 : rows, tileRows: rows, tileColumns: 8 };
-  // Fewer rows than the largest tile's fit a tile, or it would have been a larger one.
-  const most = t.spec.name === 'matmul_subgroup' ? 4 : 8;
-  return { rows: rows === most ? most + 3 : rows > 2 ? rows - 1 : rows, tileRows: rows, tileColumns: 64 };
+/** Rows of x that are no multiple of a tile. */
+function someRows({ name }: KernelSpec, tileRows: number): number {
+  const largest = name === 'matmul' || tileRows === (name === 'matmul_subgroup' ? 4 : 8);
+  // Fewer rows than the largest tile's fit a tile, or it would have been a larger one; `matvec` has never more.
+  return largest && name !== 'matvec' ? tileRows + 3 : tileRows > 2 ? tileRows - 1 : tileRows;
 }
 
-/** matvec, matmul, matmul_direct, matmul_subgroup: y = x · weightᵀ + bias, columns in two dispatches, in the form of the output's part. */
+/**
+ * matvec, matmul, matmul_direct, matmul_subgroup: y = x · weightᵀ + bias, columns in two dispatches of the engine's tiles, in the form of the
+ * output's part.
+ */
 export function linear(t: TestBench): void {
-  const { rows, tileRows, tileColumns } = shape(t);
+  const tile = linearTile(t.spec);
+  const rows = someRows(t.spec, tile.rows);
   const weight = halves(1, COLUMNS * INPUTS, 0.3);
   const bias = series(2, COLUMNS);
   const x = series(3, rows * INPUTS);
@@ -35,15 +34,15 @@ export function linear(t: TestBench): void {
     outputBindings: outputs(t, rows, y),
   };
   for (const [first, end] of [
-    [0, tileColumns],
-    [tileColumns, COLUMNS],
+    [0, tile.columns],
+    [tile.columns, COLUMNS],
   ] as const) {
     if (first >= COLUMNS) continue;
     t.dispatch({
       ...common,
       // As the engine splits a product: all columns are known to each dispatch.
       params: packParams([rows, COLUMNS, INPUTS / 8, first]),
-      workgroups: [Math.ceil((end - first) / tileColumns), Math.ceil(rows / tileRows)],
+      workgroups: [Math.ceil((end - first) / tile.columns), Math.ceil(rows / tile.rows)],
     });
   }
 }

@@ -78,10 +78,10 @@ export async function multiply(
   }
   const pixels = width * height;
   const compiled = await recording.gpu.kernels.get(kernelFor(recording, pixels, y.stride, matrix.part));
-  const { tilePixels, tileChannels } = tileOf(compiled.spec);
+  const tile = convolutionTile(compiled.spec);
   const perPixel = kernel * kernel * x.stride * y.stride;
   const limit = dispatchLimit(recording.gpu.adapter);
-  const step = Math.max(1, Math.min(65535, Math.floor(limit / (perPixel * tilePixels)))) * tilePixels;
+  const step = Math.max(1, Math.min(65535, Math.floor(limit / (perPixel * tile.pixels)))) * tile.pixels;
   for (let first = 0; first < pixels; first += step) {
     const end = Math.min(pixels, first + step);
     recording.dispatches.push(
@@ -106,7 +106,7 @@ export async function multiply(
         ]),
         bindings: [x.buffer, matrix.bias ?? recording.noBias, y.buffer],
         partBindings: [matrix.binding],
-        workgroups: [Math.ceil(y.stride / tileChannels), Math.ceil((end - first) / tilePixels)],
+        workgroups: [Math.ceil(y.stride / tile.channels), Math.ceil((end - first) / tile.pixels)],
         work: (end - first) * perPixel,
       }),
     );
@@ -127,9 +127,12 @@ function kernelFor({ tiled, gpu }: Recording, pixels: number, stride: number, we
   return { name: 'conv2d', parts: [weightsPart, 'convolution'], constants: { THREADS_M: side, THREADS_N: side } };
 }
 
-/** The tile of pixels and channels that one workgroup of a kernel computes. */
-function tileOf({ name, constants = {} }: KernelSpec): { readonly tilePixels: number; readonly tileChannels: number } {
-  if (name === 'conv2d_direct') return { tilePixels: 64, tileChannels: 8 };
-  if (name === 'conv2d_subgroup') return { tilePixels: 4, tileChannels: 32 };
-  return { tilePixels: 4 * constants['THREADS_M']!, tileChannels: 4 * constants['THREADS_N']! };
+/** The tile of pixels and channels that one workgroup of such a kernel computes. */
+export function convolutionTile({ name, constants = {} }: KernelSpec): {
+  readonly pixels: number;
+  readonly channels: number;
+} {
+  if (name === 'conv2d_direct') return { pixels: 64, channels: 8 };
+  if (name === 'conv2d_subgroup') return { pixels: 4, channels: 32 };
+  return { pixels: 4 * constants['THREADS_M']!, channels: 4 * constants['THREADS_N']! };
 }

@@ -2,6 +2,7 @@ import { RudolphError } from '../../errors';
 import type { Arena } from '../../gpu/buffers';
 import type { Gpu } from '../../gpu/device';
 import type { Dispatch } from '../../gpu/kernel';
+import { weightsPart } from '../../gpu/variants';
 import type { GpuTensor, Weights } from '../weights';
 
 /** A picture-shaped f32 array on the GPU: (height, width, stride), channels past `channels` are 0. */
@@ -84,7 +85,7 @@ export class Recording {
 
   /** Which part reads fp16 weights on this device. */
   get weightsPart(): string {
-    return this.gpu.variants.f16 ? 'weights_f16' : 'weights_fp16';
+    return weightsPart(this.gpu.variants);
   }
 
   /** Threads of a workgroup that adds up together. */
