@@ -101,9 +101,11 @@ describe('from the network, then from storage', () => {
   });
 
   it('continues an interrupted download with the shards that are missing', async () => {
-    const [first, , third] = shards();
+    const [first, , third, fourth] = shards();
     faults.set(third!.file, Array(3).fill(status(503)));
     await expect(readAll()).rejects.toMatchObject({ code: 'download' });
+    // What was fetched ahead goes on after the failure, and is stored.
+    await vi.waitFor(async () => expect(await readShard(databases, fourth!.sha256)).toBeDefined(), 10_000);
     asked = [];
     await readAll();
     expect(asked).toEqual(['rudolph.json', third!.file]);
