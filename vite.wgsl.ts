@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
 import type { Plugin } from 'vite';
 
-/** Shaders without comments and indentation, for what is published: they are a third of the worker. (WGSL has no strings.) */
+/**
+ * Shaders without comments, indentation and the spaces around operators, for what is published: they are a third of the worker. WGSL has no
+ * strings; minus and slash keep their spaces, lest `- -` or `/ *` become something else.
+ */
 export function leanShaders(): Plugin {
   return {
     name: 'lean-shaders',
@@ -13,7 +16,8 @@ export function leanShaders(): Plugin {
       const lean = code
         .replaceAll(/\/\/.*$/gm, '')
         .replaceAll(/^\s+|\s+$/gm, '')
-        .replaceAll(/\n{2,}/g, '\n');
+        .replaceAll(/\n{2,}/g, '\n')
+        .replaceAll(/ *([=+*<>|&!,;:(){}[\]]) */g, '$1');
       return `export default ${JSON.stringify(`${lean}\n`)};`;
     },
   };

@@ -1,10 +1,11 @@
 // y[r, n] = Σ_k x[r, k] · weights[n, k] + bias[n]   for one to ROWS rows r
 // A workgroup computes OUTPUTS outputs n for all rows: each weight is read once and applied to every row in registers.
-// LANES lanes share an output, each takes every LANES-th chunk of 8 weights, so that neighbours read neighbouring bytes.
+// LANES lanes share an output, each takes every LANES-th chunk of 8 weights, so that neighbours read neighbouring bytes. The fewer rows
+// there are, the more lanes: a large GPU needs many reads under way, and each lane reads x for itself, ROWS times as much as weights.
+// The order of additions depends on ROWS alone: how many outputs a workgroup has changes no result.
 // Dispatch (ceil(columns / OUTPUTS), 1, 1).
-// const ROWS: u32 (1, 2, 4 or 8) is set when the shader is composed.
-const LANES = 8u;
-const OUTPUTS = 8u;
+// const ROWS (1, 2, 4 or 8), OUTPUTS: u32 are set when the shader is composed.
+const LANES = min(32u, 64u / ROWS);
 struct Params {
   rows: u32, // ≤ ROWS
   columns: u32,
@@ -22,16 +23,20 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let lane = local % LANES;
   let column = params.first_column + group.x * OUTPUTS + local / LANES;
   let weights_row = min(column, params.columns - 1u) * params.chunks;
-  var sums: array<f32, ROWS>;
+  #each r ROWS
+  var sum$r = 0.0;
+  // Rows beyond the last read the last one again and are not stored: cheaper than a branch in the loop.
+  let start$r = min($ru, params.rows - 1u) * params.chunks;
+  #end
   for (var chunk = lane; chunk < params.chunks; chunk += LANES) {
     let w = weights8(weights_row + chunk);
-    for (var r = 0u; r < ROWS; r++) {
-      // Rows beyond the last read the last one again and are not stored: cheaper than a branch in the loop.
-      let start = (min(r, params.rows - 1u) * params.chunks + chunk) * 2u;
-      sums[r] += dot(w.low, x[start]) + dot(w.high, x[start + 1u]);
-    }
+    #each r ROWS
+    sum$r += dot(w.low, x[2u * (start$r + chunk)]) + dot(w.high, x[2u * (start$r + chunk) + 1u]);
+    #end
   }
-  for (var r = 0u; r < ROWS; r++) { partial[local * ROWS + r] = sums[r]; }
+  #each r ROWS
+  partial[local * ROWS + $ru] = sum$r;
+  #end
   workgroupBarrier();
   for (var task = local; task < OUTPUTS * ROWS; task += LANES * OUTPUTS) {
     let output = task / ROWS;

@@ -2,6 +2,7 @@ import { RudolphError } from '../errors';
 import { abortable } from './abortable';
 import { DeviceFailure } from './deviceFailure';
 import { KernelCache, type Kernels } from './kernel';
+import { type Picks, TimedTiles, type Tiles } from './tiles';
 import { type AdapterDescription, BASE_VARIANTS, type VariantChoice, type Variants } from './variants';
 
 export type { AdapterDescription, Variants };
@@ -11,6 +12,8 @@ export interface Gpu {
   readonly adapter: AdapterDescription;
   readonly variants: Variants;
   readonly kernels: Kernels;
+  /** Which form of a kernel is fastest here; absent where there is nothing to choose from: on software adapters, and on paper. */
+  readonly tiles?: Tiles;
   /** Knows when the device is lost, or refuses a command. */
   readonly failure: DeviceFailure;
   /** Destroys the device and with it everything made on it. */
@@ -21,6 +24,8 @@ export interface GpuOptions {
   /** `auto` by default. */
   readonly variants?: VariantChoice;
   readonly powerPreference?: GPUPowerPreference;
+  /** Remembers from one visit to the next which forms of kernels were the fastest. */
+  readonly picks?: Picks;
 }
 
 /** Lanes of the subgroups that `matmul_subgroup` and `conv2d_subgroup` are written for. */
@@ -72,6 +77,9 @@ export async function requestGpu(api: GPU | undefined, options: GpuOptions = {})
     adapter: description,
     variants,
     kernels: new KernelCache(device),
+    ...(description.software
+      ? {}
+      : { tiles: new TimedTiles(device, failure, JSON.stringify([description, variants]), options.picks) }),
     failure,
     dispose: () => {
       failure.expectLoss();

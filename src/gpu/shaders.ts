@@ -49,10 +49,10 @@ export function composeShader(
 
 /**
  * Writes out `#each n COUNT … #end`: the lines between once for each n below COUNT, with `$n` for it; n is any letter, COUNT a number, one of the
- * constants, or a fraction of it (`HEAD/4`). For compilers that unroll no loops and so keep arrays in memory.
+ * constants, or a fraction of it (`HEAD/4`). What is between may be such lines again. For compilers that unroll no loops and so keep arrays in memory.
  */
 function unroll(text: string, consts: Readonly<Record<string, number>>): string {
-  return text.replace(
+  const once = text.replace(
     /^[ \t]*#each ([a-z]) (\w+)(?:\/(\d+))?\n([^#]*)^[ \t]*#end\n/gm,
     (_, letter: string, name: string, parts: string | undefined, lines: string) => {
       const count = (consts[name] ?? Number(name)) / Number(parts ?? 1);
@@ -60,4 +60,5 @@ function unroll(text: string, consts: Readonly<Record<string, number>>): string 
       return Array.from({ length: count }, (_, k) => lines.replaceAll(`$${letter}`, String(k))).join('');
     },
   );
+  return once === text ? text : unroll(once, consts);
 }

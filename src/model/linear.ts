@@ -7,6 +7,10 @@ import type { GpuTensor } from './weights';
 
 /** Rows up to which `matvec` keeps every row in registers; beyond, `matmul` tiles. */
 const MATVEC_ROWS = 8;
+/** Rows up to which `matmul` splits K within a workgroup: tiles are few. */
+const FEW_ROWS = 64;
+/** Rows that a form is timed with at most; so many more take as much longer. */
+const TIMED_ROWS = 128;
 
 export interface LinearSpec {
   readonly label: string;
@@ -26,7 +30,7 @@ export interface LinearSpec {
 
 /**
  * Records y = x · weightᵀ + bias: `matvec` for up to 8 rows, `matmul` beyond (on software adapters kernels of their own), split along the
- * columns when one dispatch would take too long.
+ * columns when one dispatch would take too long. Of a kernel's forms the one that is fastest on this device for such a product.
  */
 export async function recordLinear(gpu: Gpu, arena: Arena, spec: LinearSpec): Promise<Dispatch[]> {
   const { rows, weight, label } = spec;
@@ -42,15 +46,81 @@ export async function recordLinear(gpu: Gpu, arena: Arena, spec: LinearSpec): Pr
       `${label}: x of ${spec.x.size} bytes as [${rows}, ${inputs}], row stride ${weight.rowStride}; K must be a multiple of 8`,
     );
   }
-  const asked = kernelFor(rows, gpu);
-  const { parts: own = [] } = asked;
+  return record(gpu, arena, { ...spec, columns }, await fastestForm(gpu, { ...spec, columns }));
+}
+
+/** The forms that serve so many rows, without the parts that they share; see `fastestForm`. */
+export function linearForms(rows: number, { adapter, variants }: Pick<Gpu, 'adapter' | 'variants'>): KernelSpec[] {
+  const few = rows <= 2 ? rows : rows <= 4 ? 4 : 8;
+  if (variants.subgroups)
+    return [{ name: 'matmul_subgroup', parts: ['dots', 'lanes'], consts: { ROWS: Math.min(few, 4) } }];
+  if (adapter.software) return [{ name: 'matmul_direct', parts: ['dots'], consts: { ROWS: few } }];
+  if (rows <= MATVEC_ROWS) {
+    // Workgroups of 64 or 256: `matvec` has min(32, 64 / ROWS) lanes an output.
+    const outputs = Math.max(2, few);
+    return [1, 4].map((times) => ({ name: 'matvec', consts: { ROWS: few, OUTPUTS: times * outputs } }));
+  }
+  const slices = rows <= FEW_ROWS ? 4 : 1;
+  const tiles = [
+    ...(rows <= 16 ? [[4, 4, 4]] : []), // 16 × 64
+    ...(rows > FEW_ROWS ? [[8, 8, 8]] : []), // 64 × 64
+    [8, 4, 4], // 32 × 32
+    [8, 8, 4], // 64 × 32
+  ] as const;
+  return tiles.map(([side, perM, perN]) => ({
+    name: 'matmul',
+    consts: { SIDE_M: side, PER_M: perM, PER_N: perN, SLICES: slices },
+  }));
+}
+
+/** The tile of outputs that one workgroup of such a kernel computes. */
+export function linearTile({ name, consts = {} }: KernelSpec): { readonly rows: number; readonly columns: number } {
+  if (name === 'matmul')
+    return { rows: consts['SIDE_M']! * consts['PER_M']!, columns: (64 / consts['SIDE_M']!) * consts['PER_N']! };
+  return { rows: consts['ROWS']!, columns: name === 'matvec' ? consts['OUTPUTS']! : 64 };
+}
+
+type Product = LinearSpec & { readonly columns: number };
+
+/**
+ * Timed with about as many rows of zeros by the product's own weights. They may lie in a cache by then, unlike in a step; for so small
+ * differences between forms as there are that does not matter.
+ */
+async function fastestForm(gpu: Gpu, { label, rows, weight, bias, columns }: Product): Promise<KernelSpec> {
+  const forms = linearForms(rows, gpu);
+  if (forms.length === 1 || !gpu.tiles) return forms[0]!;
+  const inputs = weight.shape[1]!;
+  let timed = 1;
+  while (timed < Math.min(rows, TIMED_ROWS)) timed *= 2;
+  return gpu.tiles.pick(`${timed} rows, K ${inputs}, ${columns} columns`, forms, async (form, arena) =>
+    record(
+      gpu,
+      arena,
+      {
+        label: `timing ${label}`,
+        x: arena.buffer('timing x', timed * inputs * 4),
+        rows: timed,
+        weight,
+        bias,
+        columns,
+        output: 'plain',
+        outputBindings: [arena.buffer('timing y', timed * columns * 4)],
+      },
+      form,
+    ),
+  );
+}
+
+async function record(gpu: Gpu, arena: Arena, spec: Product, form: KernelSpec): Promise<Dispatch[]> {
+  const { label, rows, columns, weight } = spec;
+  const inputs = weight.shape[1]!;
   const parts = [
     weightsPart(gpu.variants),
-    ...own,
+    ...(form.parts ?? []),
     ...(spec.output === 'qkv' ? ['cache'] : []),
     `output_${spec.output}`,
   ];
-  const kernel = await gpu.kernels.get({ ...asked, parts });
+  const kernel = await gpu.kernels.get({ ...form, parts });
   const tile = linearTile(kernel.spec);
   const limit = dispatchLimit(gpu.adapter);
   const perDispatch = Math.max(1, Math.floor(limit / (rows * inputs) / tile.columns)) * tile.columns;
@@ -70,21 +140,4 @@ export async function recordLinear(gpu: Gpu, arena: Arena, spec: LinearSpec): Pr
     );
   }
   return dispatches;
-}
-
-/** Which kernel serves so many rows, without the parts that it shares with others. */
-function kernelFor(rows: number, { adapter, variants }: Gpu): KernelSpec {
-  const few = rows <= 2 ? rows : rows <= 4 ? 4 : 8;
-  if (variants.subgroups)
-    return { name: 'matmul_subgroup', parts: ['dots', 'lanes'], consts: { ROWS: Math.min(few, 4) } };
-  if (adapter.software) return { name: 'matmul_direct', parts: ['dots'], consts: { ROWS: few } };
-  if (rows <= MATVEC_ROWS) return { name: 'matvec', consts: { ROWS: few } };
-  const per = rows <= 32 ? 4 : 8;
-  return { name: 'matmul', consts: { PER_M: per, PER_N: per } };
-}
-
-/** The tile of outputs that one workgroup of such a kernel computes. */
-export function linearTile({ name, consts = {} }: KernelSpec): { readonly rows: number; readonly columns: number } {
-  if (name === 'matmul') return { rows: 8 * consts['PER_M']!, columns: 8 * consts['PER_N']! };
-  return { rows: consts['ROWS']!, columns: name === 'matvec' ? 8 : 64 };
 }

@@ -11,6 +11,7 @@ import { selfTestReport } from '../model/selfTest';
 import type { Notice } from '../notice';
 import { openDatabases } from '../store/databases';
 import { manifestUrl, openModel } from '../store/openModel';
+import { storedPicks } from '../store/picks';
 import type { DownloadProgress } from '../store/storedModel';
 import { deleteModel, listModels } from '../store/storedModels';
 import { Engine } from '../tasks/engine';
@@ -133,7 +134,9 @@ export class WorkerHost implements WorkerApi {
     const { signal } = this.#closing;
     if (typeof from === 'string') checkAddress(from, location.protocol);
     // The adapter first: without one nothing needs to be downloaded or converted.
-    let gpu = await requestGpu(navigator.gpu, options);
+    const picks = options.store === false ? undefined : storedPicks();
+    const demands = { ...(options.variants ? { variants: options.variants } : {}), ...(picks ? { picks } : {}) };
+    let gpu = await requestGpu(navigator.gpu, demands);
     try {
       const events = inOrder(onEvent);
       let last: DownloadProgress = { loadedBytes: 0, totalBytes: 0, fromCache: false };
@@ -164,10 +167,10 @@ export class WorkerHost implements WorkerApi {
       }
       const { source, url } = opened;
       // Converting takes long.
-      if (gpu.failure.lost) gpu = await requestGpuAgain(navigator.gpu, options, { signal });
+      if (gpu.failure.lost) gpu = await requestGpuAgain(navigator.gpu, demands, { signal });
       const engine = await Engine.load(gpu, source, {
         signal,
-        renew: (stop) => requestGpuAgain(navigator.gpu, options, stop ? { signal: stop } : {}),
+        renew: (stop) => requestGpuAgain(navigator.gpu, demands, stop ? { signal: stop } : {}),
         onMemory: (needed) => {
           memory = needed;
           if (typeof from === 'string') progress('manifest');

@@ -21,11 +21,10 @@ import { drawFromTwin, drawTwin, filterTwin, mixtureTwin } from '../twins/sample
  * Does the self-test notice what it is there for? Every kernel and every part is made wrong in small ways, and each time the self-test has to
  * name the kernel.
  */
-const ONE = { consts: { ROWS: 4 } };
-const matvec = (output: readonly string[]): KernelSpec => ({
+const matvec = (output: readonly string[], weights = 'weights_fp16'): KernelSpec => ({
   name: 'matvec',
-  parts: ['weights_fp16', ...output],
-  ...ONE,
+  parts: [weights, ...output],
+  consts: { ROWS: 4, OUTPUTS: 4 },
 });
 const sample = (logits: string): KernelSpec => ({
   name: 'sample',
@@ -51,7 +50,11 @@ const conv2d: KernelSpec = {
 const conv2dDirect: KernelSpec = { name: 'conv2d_direct', parts: ['weights_fp16', 'dots', 'convolution'] };
 const tokenLosses: KernelSpec = { name: 'token_losses', parts: ['weights_fp16', 'dots', 'online_sum'] };
 const perplexities: KernelSpec = { name: 'perplexities', parts: ['online_sum', 'sum_workgroup'] };
-const matmul: KernelSpec = { name: 'matmul', parts: ['weights_fp16', 'output_plain'], consts: { PER_M: 4, PER_N: 4 } };
+const matmul: KernelSpec = {
+  name: 'matmul',
+  parts: ['weights_fp16', 'output_plain'],
+  consts: { SIDE_M: 8, PER_M: 4, PER_N: 4, SLICES: 4 },
+};
 const direct: KernelSpec = {
   name: 'matmul_direct',
   parts: ['weights_fp16', 'dots', 'output_plain'],
@@ -179,14 +182,14 @@ const MUTANTS: Readonly<Record<string, readonly (readonly [KernelSpec, find: str
     [layerNorm, '+ norms[gain + params.width + k]', '+ norms[gain + k]'],
   ],
   matmul: [
-    [matmul, '+ bias[column]', '- bias[column]'],
-    [
-      matmul,
-      'tile_weights[(chunk * 8u + 4u + c) * TILE_N + n] = value.high[c];',
-      'tile_weights[(chunk * 8u + 4u + c) * TILE_N + n] = value.low[c];',
-    ],
-    [matmul, 'first_chunk + chunk < params.chunks', 'first_chunk + chunk < params.chunks - 1u'],
-    [matmul, 'first_row + m < params.rows', 'first_row + m < params.rows - 1u'],
+    [matmul, '+ bias[column + j]', '- bias[column + j]'],
+    [matmul, 'w1.high, w2.high', 'w1.high, w2.low'],
+    [matmul, 'chunk < params.chunks)', 'chunk < params.chunks - 1u)'],
+    [matmul, 'if (row < params.rows && k4', 'if (row < params.rows - 1u && k4'],
+    [matmul, 'first += CHUNKS * SLICES', 'first += CHUNKS'],
+    [matmul, 'other < SLICES', 'other < SLICES - 1u'],
+    [matmul, 'if (slice > 0u) { return; }', ''],
+    [matmul, 'row < params.rows && column + j < params.columns', 'column + j < params.columns'],
   ],
   matmul_direct: [
     [direct, 'dots8(low1, high1, w4, w5, w6, w7)', 'dots8(low1, high1, w4, w5, w6, w6)'],
@@ -203,7 +206,7 @@ const MUTANTS: Readonly<Record<string, readonly (readonly [KernelSpec, find: str
     [subgroup, 'row + 3u < params.rows', 'true'],
   ],
   matvec: [
-    [matvec(['output_plain']), 'sums[r] += dot(w.low', 'sums[r] = dot(w.low'],
+    [matvec(['output_plain']), 'sum1 += dot(w.low', 'sum1 = dot(w.low'],
     [matvec(['output_plain']), 'chunk += LANES', 'chunk += 2u * LANES'],
     [matvec(['output_plain']), 'for (var l = 0u; l < LANES; l++) { sum', 'for (var l = 1u; l < LANES; l++) { sum'],
     [matvec(['output_plain']), 'r < params.rows && target_column', 'target_column'],
@@ -313,13 +316,7 @@ const MUTANTS: Readonly<Record<string, readonly (readonly [KernelSpec, find: str
     [subgroup, 'subgroupBroadcast(mine, 2u)', 'subgroupBroadcast(mine, 3u)'],
     [conv2dSubgroup, 'subgroupBroadcast(mine, 7u)', 'subgroupBroadcast(mine, 6u)'],
   ],
-  'parts/weights_f16': [
-    [
-      { name: 'matvec', parts: ['weights_f16', 'output_plain'], ...ONE },
-      'vec4<f32>(half8.high)',
-      'vec4<f32>(half8.low)',
-    ],
-  ],
+  'parts/weights_f16': [[matvec(['output_plain'], 'weights_f16'), 'vec4<f32>(half8.high)', 'vec4<f32>(half8.low)']],
   'parts/weights_f32': [
     [{ ...conv2d, parts: ['weights_f32', 'convolution'] }, 'weights_data[2u * index + 1u]', 'weights_data[2u * index]'],
   ],

@@ -23,7 +23,8 @@ function oneOfEach(variants: Variants): KernelSpec[] {
     if ((variants.f16 || variants.subgroups) && base.has(kernelKey(spec))) continue;
     const output = spec.parts?.find((part) => /^output_(gelu|qkv)$/.test(part));
     if (output && /^(matvec|matmul_(direct|subgroup))$/.test(spec.name) && spec.consts?.['ROWS'] !== 4) continue;
-    if (output && spec.name === 'matmul' && spec.consts?.['PER_M'] !== 4) continue;
+    if (output && spec.name === 'matmul' && spec.consts?.['SIDE_M'] !== 4) continue;
+    if (output && spec.name === 'matvec' && spec.consts?.['OUTPUTS'] !== 8) continue;
     const numbers = Object.entries({ ...spec.consts, ...spec.constants }).filter(
       ([name]) => !['HEAD', 'WIDTH', 'FILTER_THREADS', 'WORKGROUP'].includes(name),
     );
@@ -41,10 +42,10 @@ function patched(gpu: Gpu, patch: (code: string) => string): Gpu {
 const LINEAR: KernelSpec = {
   name: 'matvec',
   parts: ['weights_fp16', 'output_plain'],
-  consts: { ROWS: 1 },
+  consts: { ROWS: 1, OUTPUTS: 2 },
 };
 const LINEAR_F16: KernelSpec = { ...LINEAR, parts: ['weights_f16', 'output_plain'] };
-const wrongSum = (code: string): string => code.replace('sums[r] += dot(w.low', 'sums[r] -= dot(w.low');
+const wrongSum = (code: string): string => code.replace('sum0 += dot(w.low', 'sum0 -= dot(w.low');
 
 describe('self-test', { timeout: 300_000 }, () => {
   afterEach(() => void vi.restoreAllMocks());
@@ -80,8 +81,8 @@ describe('self-test', { timeout: 300_000 }, () => {
     expect(await kernels.get(LINEAR_F16)).toBe(await source.kernels.get(LINEAR));
     expect(kernels.replaced).toBe(true);
     expect(kernels.results.map(({ kernel, failure }) => [kernel, failure === null])).toEqual([
-      ['matvec + weights_f16 + output_plain + ROWS 1', false],
-      ['matvec + weights_fp16 + output_plain + ROWS 1', true],
+      ['matvec + weights_f16 + output_plain + ROWS 1 OUTPUTS 2', false],
+      ['matvec + weights_fp16 + output_plain + ROWS 1 OUTPUTS 2', true],
     ]);
     gpu.dispose();
   });

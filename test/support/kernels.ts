@@ -1,13 +1,17 @@
 import type { KernelSpec } from '../../src/gpu/kernel';
-import { type Variants, weightsPart } from '../../src/gpu/variants';
+import { type AdapterDescription, BASE_VARIANTS, type Variants, weightsPart } from '../../src/gpu/variants';
+import { linearForms } from '../../src/model/linear';
 
 /**
- * Hidden sizes and head sizes: those of the presets, and widths that are no multiple of a workgroup. In the browser, whose
+ * Hidden sizes and head sizes: those of the presets, and widths that are no multiple of a workgroup; threads of the filters. In the browser, whose
  * software adapter compiles slowly, only the ends.
  */
 const IN_BROWSER = typeof document !== 'undefined';
 const HIDDEN = IN_BROWSER ? [120, 2560] : [64, 120, 256, 1024, 2048, 2560];
 const HEAD = IN_BROWSER ? [40, 80] : [16, 32, 40, 64, 80];
+const FILTER_THREADS = IN_BROWSER ? [64] : [16, 64, 256];
+
+const GPU: AdapterDescription = { vendor: '', architecture: '', device: '', description: '', software: false };
 
 const OUTPUTS = [['output_plain'], ['output_gelu'], ['cache', 'output_qkv']];
 
@@ -44,13 +48,17 @@ function plainSpecs(weights: string): KernelSpec[] {
     { name: 'layer_norm', parts: ['sum_workgroup'] },
     ...HIDDEN.map((width) => ({ name: 'residual_norm', parts: ['sum_workgroup'], constants: { WIDTH: width } })),
     ...OUTPUTS.flatMap((output) => [
-      ...[1, 2, 4, 8].flatMap((rows) => [
-        { name: 'matvec', parts: [weights, ...output], consts: { ROWS: rows } },
-        { name: 'matmul_direct', parts: [weights, 'dots', ...output], consts: { ROWS: rows } },
-      ]),
-      ...[4, 8].map((per) => ({ name: 'matmul', parts: [weights, ...output], consts: { PER_M: per, PER_N: per } })),
+      ...[1, 2, 4, 8].map((rows) => ({
+        name: 'matmul_direct',
+        parts: [weights, 'dots', ...output],
+        consts: { ROWS: rows },
+      })),
+      // Rows of every choice of forms; those for more than 16 and up to 64 are among those for 16.
+      ...[1, 2, 4, 8, 16, 65]
+        .flatMap((rows) => linearForms(rows, { adapter: GPU, variants: BASE_VARIANTS }))
+        .map((form) => ({ ...form, parts: [weights, ...output] })),
     ]),
-    ...[16, 64, 256].flatMap((threads) => [
+    ...FILTER_THREADS.flatMap((threads) => [
       ...['logits_plain', 'logits_allowed', 'logits_guided'].map((logits) => ({
         name: 'sample',
         parts: ['random', 'filter', logits],
