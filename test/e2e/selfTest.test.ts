@@ -12,7 +12,7 @@ it('refuses a kernel that computes wrongly, and gives a report to copy', async (
   await page.route(/\/worker[^/]*\.js$/, async (route) => {
     const response = await route.fetch();
     const body = await response.text();
-    const wrong = body.replaceAll('left$m += dots8(', 'left$m -= dots8(');
+    const wrong = body.replaceAll('left$m+=dots8(', 'left$m-=dots8(');
     if (wrong !== body) changed++;
     await route.fulfill({ response, body: wrong });
   });

@@ -15,6 +15,8 @@ const cases = (await testVariants()).flatMap(({ name, variants }) => [
   { name: `${name}, kernels for software adapters`, variants, software: true },
 ]);
 
+const WITH_GELU = [3, 33];
+
 describe.each(cases)('matvec and matmul, $name', ({ variants, software }) => {
   let gpu: Gpu;
   beforeAll(async () => {
@@ -47,7 +49,8 @@ describe.each(cases)('matvec and matmul, $name', ({ variants, software }) => {
         columns,
         inputs,
       );
-      for (const output of ['plain', 'gelu'] as const) {
+      // Each kernel once with another output: what becomes of the sums has nothing to do with how many there are.
+      for (const output of WITH_GELU.includes(rows) ? (['plain', 'gelu'] as const) : (['plain'] as const)) {
         const y = arena.buffer('y', rows * columns * 4);
         const dispatches = await recordLinear(gpu, arena, {
           label: 'test',
@@ -72,8 +75,8 @@ describe.each(cases)('matvec and matmul, $name', ({ variants, software }) => {
     }
   });
 
-  // Software adapters have one form for each number of rows.
-  const several = software ? [] : [2, 9, 70];
+  // Software adapters have one form for each number of rows; how weights are read has nothing to do with the order of sums.
+  const several = software || variants.f16 ? [] : [2, 9, 70];
   test.each(several)('%i rows: what is picked changes no bit', async (rows) => {
     const [inputs, columns] = [248, 100];
     const arena = new Arena(gpu.device);

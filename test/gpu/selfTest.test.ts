@@ -22,13 +22,18 @@ function oneOfEach(variants: Variants): KernelSpec[] {
     // What reads no weights was there on the base path.
     if ((variants.f16 || variants.subgroups) && base.has(kernelKey(spec))) continue;
     const output = spec.parts?.find((part) => /^output_(gelu|qkv)$/.test(part));
+    // How weights are read has nothing to do with what becomes of the sums.
+    if (output && variants.f16) continue;
     if (output && /^(matvec|matmul_(direct|subgroup))$/.test(spec.name) && spec.consts?.['ROWS'] !== 4) continue;
-    if (output && spec.name === 'matmul' && spec.consts?.['SIDE_M'] !== 4) continue;
+    // Two of its forms: with split-K and without. All are compared in linear.test.ts.
+    const { SIDE_M: side, PER_N: columns } = spec.consts ?? {};
+    if (spec.name === 'matmul' && side !== 4 && (output || columns !== 8)) continue;
     if (output && spec.name === 'matvec' && spec.consts?.['OUTPUTS'] !== 8) continue;
     const numbers = Object.entries({ ...spec.consts, ...spec.constants }).filter(
       ([name]) => !['HEAD', 'WIDTH', 'FILTER_THREADS', 'WORKGROUP'].includes(name),
     );
-    kinds.set(JSON.stringify([spec.name, spec.parts, numbers]), spec);
+    const kind = JSON.stringify([spec.name, spec.parts, numbers]);
+    if (!kinds.has(kind)) kinds.set(kind, spec); // the first has the smallest numbers, and compiles soonest
   }
   return [...kinds.values()];
 }
@@ -50,7 +55,10 @@ const wrongSum = (code: string): string => code.replace('sum0 += dot(w.low', 'su
 describe('self-test', { timeout: 300_000 }, () => {
   afterEach(() => void vi.restoreAllMocks());
 
-  test.each(variantSets)('finds all kernels right, $name', async ({ variants }) => {
+  // In Node the driver takes two minutes to compile all base kernels, and whatever draws there tests what it uses: the browser does it.
+  const sets = typeof document === 'undefined' ? variantSets.filter(({ name }) => name !== 'base') : variantSets;
+
+  test.each(sets)('finds all kernels right, $name', async ({ variants }) => {
     const gpu = await openGpu({ variants });
     const before = Arena.liveBytes;
     const kernels = new TestedKernels(gpu);

@@ -36,16 +36,18 @@ describe.each(await testVariants())('on a device with default limits, $name', ({
   });
   afterAll(() => gpu.dispose());
 
-  it.each(kernelSpecs(variants).map((spec) => [kernelTitle(spec), spec] as const))(
-    'compiles %s without a message',
-    async (_, spec) => {
-      const code = composeShader(spec.name, spec.parts, spec.consts);
-      const info = await gpu.device.createShaderModule({ code }).getCompilationInfo();
-      const messages = info.messages.map(({ lineNum, message }) => `${message}: ${code.split('\n')[lineNum - 1]}`);
-      expect(messages).toEqual([]);
-      // Limits (workgroup memory, number of buffers) only count when the pipeline is made.
-      const kernel = await gpu.kernels.get(spec);
-      expect(kernel.pipeline.getBindGroupLayout(0)).toBeDefined();
-    },
+  // Chromium's software adapter takes two seconds for each form of the filters, which differ in the number of threads only.
+  const specs = kernelSpecs(variants).filter(
+    ({ constants }) => typeof document === 'undefined' || [undefined, 64].includes(constants?.['FILTER_THREADS']),
   );
+
+  it.each(specs.map((spec) => [kernelTitle(spec), spec] as const))('compiles %s without a message', async (_, spec) => {
+    const code = composeShader(spec.name, spec.parts, spec.consts);
+    const info = await gpu.device.createShaderModule({ code }).getCompilationInfo();
+    const messages = info.messages.map(({ lineNum, message }) => `${message}: ${code.split('\n')[lineNum - 1]}`);
+    expect(messages).toEqual([]);
+    // Limits (workgroup memory, number of buffers) only count when the pipeline is made.
+    const kernel = await gpu.kernels.get(spec);
+    expect(kernel.pipeline.getBindGroupLayout(0)).toBeDefined();
+  });
 });

@@ -3,13 +3,12 @@ import { type AdapterDescription, BASE_VARIANTS, type Variants, weightsPart } fr
 import { linearForms } from '../../src/model/linear';
 
 /**
- * Hidden sizes and head sizes: those of the presets, and widths that are no multiple of a workgroup; threads of the filters. In the browser, whose
+ * Hidden sizes and head sizes: those of the presets, and widths that are no multiple of a workgroup. In the browser, whose
  * software adapter compiles slowly, only the ends.
  */
 const IN_BROWSER = typeof document !== 'undefined';
 const HIDDEN = IN_BROWSER ? [120, 2560] : [64, 120, 256, 1024, 2048, 2560];
 const HEAD = IN_BROWSER ? [40, 80] : [16, 32, 40, 64, 80];
-const FILTER_THREADS = IN_BROWSER ? [64] : [16, 64, 256];
 
 const GPU: AdapterDescription = { vendor: '', architecture: '', device: '', description: '', software: false };
 
@@ -58,7 +57,7 @@ function plainSpecs(weights: string): KernelSpec[] {
         .flatMap((rows) => linearForms(rows, { adapter: GPU, variants: BASE_VARIANTS }))
         .map((form) => ({ ...form, parts: [weights, ...output] })),
     ]),
-    ...FILTER_THREADS.flatMap((threads) => [
+    ...[16, 64, 256].flatMap((threads) => [
       ...['logits_plain', 'logits_allowed', 'logits_guided'].map((logits) => ({
         name: 'sample',
         parts: ['random', 'filter', logits],
