@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { runParity } from '../../cli/parity/runParity';
-import { runCli } from '../support/cli';
 import { testVariants } from '../support/variants';
 
 const BUNDLE = 'test/fixtures/tiny-a';
@@ -41,14 +40,6 @@ describe('parity with upstream', { timeout: 300_000 }, () => {
     });
     expect(lines.filter((line) => !line.startsWith('ok'))).toEqual([]);
     expect(report).toMatchObject({ passed: 14, failed: 0 });
-  });
-
-  test('SwiftShader, by the command itself', async () => {
-    const { stdout, stderr } = await runCli(['parity', BUNDLE, '--variants', 'base'], {
-      env: { RUDOLPH_ADAPTER: 'swiftshader' },
-    });
-    expect(stderr).toContain('adapter: SwiftShader');
-    expect(stdout).toContain(`${CASES} passed, 0 failed`);
   });
 
   test('a bundle with wrong numbers fails', async () => {
