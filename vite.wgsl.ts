@@ -2,9 +2,17 @@ import { readFileSync } from 'node:fs';
 import type { Plugin } from 'vite';
 
 /**
- * Shaders without comments, indentation and the spaces around operators, for what is published: they are a third of the worker. WGSL has no
- * strings; minus and slash keep their spaces, lest `- -` or `/ *` become something else.
+ * A shader without comments, indentation and the spaces around operators. WGSL has no strings; minus and slash keep their spaces, lest
+ * `- -` or `/ *` become something else.
  */
+export const leanShader = (code: string): string =>
+  code
+    .replaceAll(/\/\/.*$/gm, '')
+    .replaceAll(/^\s+|\s+$/gm, '')
+    .replaceAll(/\n{2,}/g, '\n')
+    .replaceAll(/ *([=+*<>|&!,;:(){}[\]]) */g, '$1');
+
+/** Lean shaders for what is published: they are a third of the worker. */
 export function leanShaders(): Plugin {
   return {
     name: 'lean-shaders',
@@ -12,13 +20,7 @@ export function leanShaders(): Plugin {
     apply: 'build',
     load(id) {
       if (!id.endsWith('.wgsl?raw')) return null;
-      const code = readFileSync(id.replace(/\?raw$/, ''), 'utf8');
-      const lean = code
-        .replaceAll(/\/\/.*$/gm, '')
-        .replaceAll(/^\s+|\s+$/gm, '')
-        .replaceAll(/\n{2,}/g, '\n')
-        .replaceAll(/ *([=+*<>|&!,;:(){}[\]]) */g, '$1');
-      return `export default ${JSON.stringify(`${lean}\n`)};`;
+      return `export default ${JSON.stringify(`${leanShader(readFileSync(id.replace(/\?raw$/, ''), 'utf8'))}\n`)};`;
     },
   };
 }
