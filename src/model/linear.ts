@@ -56,9 +56,9 @@ export function linearForms(rows: number, { adapter, variants }: Pick<Gpu, 'adap
     return [{ name: 'matmul_subgroup', parts: ['dots', 'lanes'], consts: { ROWS: Math.min(few, 4) } }];
   if (adapter.software) return [{ name: 'matmul_direct', parts: ['dots'], consts: { ROWS: few } }];
   if (rows <= MATVEC_ROWS) {
-    // Workgroups of 64 or 256: `matvec` has min(32, 64 / ROWS) lanes an output.
+    // Workgroups of 64 and of 256 or, as far as workgroup memory goes (128 bytes an output and row), of 128.
     const outputs = Math.max(2, few);
-    return [1, 4].map((times) => ({ name: 'matvec', consts: { ROWS: few, OUTPUTS: times * outputs } }));
+    return [1, few === 8 ? 2 : 4].map((times) => ({ name: 'matvec', consts: { ROWS: few, OUTPUTS: times * outputs } }));
   }
   const slices = rows <= FEW_ROWS ? 4 : 1;
   const tiles = [

@@ -110,6 +110,28 @@ describe.each(cases)('matvec and matmul, $name', ({ variants, software }) => {
     }
   });
 
+  test.each(software || variants.f16 ? [] : [2, 4, 7])('a row has the same bits alone and among %i', async (rows) => {
+    const [inputs, columns] = [360, 70];
+    const arena = new Arena(gpu.device);
+    try {
+      const values = randomArray(3, columns * inputs);
+      const { tensor: weight } = uploadMatrix(arena, 'weight', values, columns, inputs);
+      const bias = uploadVector(arena, 'bias', randomArray(2, columns));
+      const x = arena.upload('x', randomArray(1, rows * inputs));
+      const [alone, among] = await Promise.all(
+        [1, rows].map(async (count) => {
+          const y = arena.buffer('y', count * columns * 4);
+          const output = { output: 'plain', outputBindings: [y] } as const;
+          const dispatches = await recordLinear(gpu, arena, { label: 'test', x, rows: count, weight, bias, ...output });
+          return runAndRead(gpu, dispatches, y, columns);
+        }),
+      );
+      expect(among).toEqual(alone);
+    } finally {
+      arena.dispose();
+    }
+  });
+
   test('refuses a weight whose rows are not whole chunks', async () => {
     const arena = new Arena(gpu.device);
     const { tensor: weight } = uploadMatrix(arena, 'weight', randomArray(3, 12 * 4), 4, 12);

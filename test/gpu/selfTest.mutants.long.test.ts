@@ -207,8 +207,8 @@ const MUTANTS: Readonly<Record<string, readonly (readonly [KernelSpec, find: str
   ],
   matvec: [
     [matvec(['output_plain']), 'sum1 += dot(w.low', 'sum1 = dot(w.low'],
-    [matvec(['output_plain']), 'chunk += LANES', 'chunk += 2u * LANES'],
-    [matvec(['output_plain']), 'for (var l = 0u; l < LANES; l++) { sum', 'for (var l = 1u; l < LANES; l++) { sum'],
+    [matvec(['output_plain']), 'chunk += PARTS', 'chunk += 2u * PARTS'],
+    [matvec(['output_plain']), 'for (var part = 0u; part < PARTS', 'for (var part = 1u; part < PARTS'],
     [matvec(['output_plain']), 'r < params.rows && target_column', 'target_column'],
   ],
   perplexities: [
