@@ -11,7 +11,8 @@ export default defineConfig({
   worker: {
     format: 'es',
     plugins: () => [leanShaders()],
-    rolldownOptions: { output: { entryFileNames: 'worker.js' } },
+    // Nothing is bundled with it any more that could do without a part: no bundler needs to be told what is pure.
+    rolldownOptions: { output: { entryFileNames: 'worker.js', comments: { annotation: false } } },
   },
   build: {
     outDir: 'dist/lib',
