@@ -7,12 +7,13 @@ export interface Tiles {
   /**
    * @param key of the work, e.g. a product's shape
    * @param forms the usual one first; all must give the same results, bit by bit: what is picked depends on the clock
-   * @param record the work in one of the forms, on buffers of the arena
+   * @param record the work in one of the forms, with buffers of the arena
    */
-  pick(key: string, forms: readonly KernelSpec[], record: Record): Promise<KernelSpec>;
+  pick(key: string, forms: readonly KernelSpec[], record: Recording): Promise<KernelSpec>;
 }
 
-type Record = (form: KernelSpec, arena: Arena) => Promise<readonly Dispatch[]>;
+/** Records the work in one of the forms. */
+type Recording = (form: KernelSpec, arena: Arena) => Promise<readonly Dispatch[]>;
 
 /** Where picks are kept: `consts` as text, by key. */
 export interface Picks {
@@ -46,7 +47,7 @@ export class TimedTiles implements Tiles {
     this.#picks = picks;
   }
 
-  pick(key: string, forms: readonly KernelSpec[], record: Record): Promise<KernelSpec> {
+  pick(key: string, forms: readonly KernelSpec[], record: Recording): Promise<KernelSpec> {
     let picked = this.#picked.get(key);
     if (!picked) {
       picked = this.#last.then(() => this.#pick(`${this.#prefix}: ${key}`, forms, record));
@@ -56,7 +57,7 @@ export class TimedTiles implements Tiles {
     return picked;
   }
 
-  async #pick(key: string, forms: readonly KernelSpec[], record: Record): Promise<KernelSpec> {
+  async #pick(key: string, forms: readonly KernelSpec[], record: Recording): Promise<KernelSpec> {
     const remembered = await this.#picks?.get(key).catch(() => void (this.#picks = null));
     const known = forms.find(({ consts }) => JSON.stringify(consts) === remembered);
     if (known) return known;
@@ -67,7 +68,7 @@ export class TimedTiles implements Tiles {
     return fastest;
   }
 
-  async #fastest(forms: readonly KernelSpec[], record: Record): Promise<KernelSpec> {
+  async #fastest(forms: readonly KernelSpec[], record: Recording): Promise<KernelSpec> {
     const arena = new Arena(this.#device);
     try {
       const runs: { readonly form: KernelSpec; readonly dispatches: readonly Dispatch[]; best: number }[] = [];

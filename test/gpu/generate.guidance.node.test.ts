@@ -4,6 +4,7 @@ import { SMALL } from '../support/randomModel';
 import { DRAW, EMPTY, given, LEFT, openSmallModel, PICTURE, type SmallModel, WRITE } from '../support/smallModel';
 import { drawFromTwin, drawTwin, mixtureTwin } from '../twins/sampler';
 
+/** In Node only: half a minute in a browser, where sampler.guidance.test.ts tests the kernels of it. */
 let model: SmallModel;
 beforeAll(async () => {
   model = await openSmallModel();
