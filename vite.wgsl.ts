@@ -3,7 +3,7 @@ import type { Plugin } from 'vite';
 
 /**
  * A shader without comments, indentation and the spaces around operators. WGSL has no strings; minus and slash keep their spaces, lest
- * `- -` or `/ *` become something else.
+ * `- -` become something else; the tests compare tokens.
  */
 export const leanShader = (code: string): string =>
   code

@@ -10,7 +10,7 @@
 const SIDE_N = 64u / SIDE_M;
 const M4 = SIDE_M * PER_M / 4u; // vectors of four rows
 const N4 = SIDE_N * PER_N / 4u; // vectors of four columns
-const CHUNKS = select(1u, 2u, SLICES == 1u); // pieces of 8 weights a slice takes at a time
+const CHUNKS = 1u + 1u / SLICES; // pieces of 8 weights a slice takes at a time: two where there is one slice (naga 25 knows no constant select)
 const STEP = 8u * CHUNKS;
 const SLICE = STEP * (M4 + N4);
 struct Params {

@@ -21,9 +21,11 @@ export interface Picks {
   set(key: string, value: string): Promise<void>;
 }
 
-/** Milliseconds of a sample, at least about: browsers' clocks tick every 0.1 ms, and a submission costs some, too. */
+/** Milliseconds of a sample of the usual form beyond what a submission costs: browsers' clocks tick every 0.1 ms. */
 const SAMPLE_MS = 4;
-const MOST_REPEATS = 200;
+/** Where an empty submission takes longer, nothing can be told apart (Firefox looks every 100 ms); where the work does, nobody should wait. */
+const LONGEST_MS = 30;
+const MOST_REPEATS = 4096;
 const ROUNDS = 3;
 /** A form has to be faster than those before it by this; less may be chance. */
 const WORTHWHILE = 0.95;
@@ -62,13 +64,14 @@ export class TimedTiles implements Tiles {
     const known = forms.find(({ consts }) => JSON.stringify(consts) === remembered);
     if (known) return known;
     const fastest = await this.#fastest(forms, record).catch(() => null);
-    // On a device that is lost everything takes no time. What else went wrong will show, and be told, where the usual form is used.
+    // What went wrong will show, and be told, where the usual form is used.
     if (fastest === null || this.#failure.lost) return forms[0]!;
     await this.#picks?.set(key, JSON.stringify(fastest.consts)).catch(() => void (this.#picks = null));
     return fastest;
   }
 
-  async #fastest(forms: readonly KernelSpec[], record: Recording): Promise<KernelSpec> {
+  /** Null where it cannot be told. */
+  async #fastest(forms: readonly KernelSpec[], record: Recording): Promise<KernelSpec | null> {
     const arena = new Arena(this.#device);
     try {
       const runs: { readonly form: KernelSpec; readonly dispatches: readonly Dispatch[]; best: number }[] = [];
@@ -78,14 +81,16 @@ export class TimedTiles implements Tiles {
         if (dispatches) runs.push({ form, dispatches, best: Infinity });
       }
       await arena.allocated();
-      let once = 0;
-      for (const { dispatches } of runs) {
-        await this.#time(dispatches, 1);
-        once = Math.max(once, await this.#time(dispatches, 1));
-      }
-      const repeats = Math.min(MOST_REPEATS, Math.ceil(SAMPLE_MS / Math.max(once, 0.01)));
+      await this.#time([], 1);
+      const empty = await this.#time([], 1);
+      for (const { dispatches } of runs) if ((await this.#time(dispatches, 1)) > LONGEST_MS) return null;
+      let repeats = 1;
+      while ((await this.#time(runs[0]!.dispatches, repeats)) - empty < SAMPLE_MS)
+        if ((repeats *= 2) > MOST_REPEATS) return null;
       for (let round = 0; round < ROUNDS; round++)
-        for (const run of runs) run.best = Math.min(run.best, await this.#time(run.dispatches, repeats));
+        for (const run of runs) run.best = Math.min(run.best, (await this.#time(run.dispatches, repeats)) - empty);
+      // On a device that is lost or given up everything takes no time.
+      if (runs.some(({ best }) => best < SAMPLE_MS / 9)) return null;
       const fastest = runs.reduce((a, b) => (b.best < WORTHWHILE * a.best ? b : a));
       return fastest.form;
     } finally {
@@ -95,6 +100,8 @@ export class TimedTiles implements Tiles {
 
   /** Milliseconds from the submission until the device has done the work so many times. */
   async #time(dispatches: readonly Dispatch[], repeats: number): Promise<number> {
+    // The weights may be gone: the model was disposed of. That must not end what else the device does.
+    this.#device.pushErrorScope('validation');
     const encoder = this.#device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     for (let n = 0; n < repeats; n++) {
@@ -107,7 +114,10 @@ export class TimedTiles implements Tiles {
     pass.end();
     const started = performance.now();
     this.#device.queue.submit([encoder.finish()]);
+    const refused = this.#device.popErrorScope();
     await this.#device.queue.onSubmittedWorkDone();
-    return performance.now() - started;
+    const milliseconds = performance.now() - started;
+    if (await refused) throw new Error('refused');
+    return milliseconds;
   }
 }

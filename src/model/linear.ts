@@ -46,7 +46,11 @@ export async function recordLinear(gpu: Gpu, arena: Arena, spec: LinearSpec): Pr
       `${label}: x of ${spec.x.size} bytes as [${rows}, ${inputs}], row stride ${weight.rowStride}; K must be a multiple of 8`,
     );
   }
-  return record(gpu, arena, { ...spec, columns }, await fastestForm(gpu, { ...spec, columns }));
+  const product = { ...spec, columns };
+  // A form was timed with another output, or at an earlier visit: should this device refuse it now, the usual one serves, or says why not.
+  return record(gpu, arena, product, await fastestForm(gpu, product)).catch(() =>
+    record(gpu, arena, product, linearForms(rows, gpu)[0]!),
+  );
 }
 
 /** The forms that serve so many rows, without the parts that they share; see `fastestForm`. */
@@ -92,23 +96,13 @@ async function fastestForm(gpu: Gpu, { label, rows, weight, bias, columns }: Pro
   const inputs = weight.shape[1]!;
   let timed = 1;
   while (timed < Math.min(rows, TIMED_ROWS)) timed *= 2;
-  return gpu.tiles.pick(`${timed} rows, K ${inputs}, ${columns} columns`, forms, async (form, arena) =>
-    record(
-      gpu,
-      arena,
-      {
-        label: `timing ${label}`,
-        x: arena.buffer('timing x', timed * inputs * 4),
-        rows: timed,
-        weight,
-        bias,
-        columns,
-        output: 'plain',
-        outputBindings: [arena.buffer('timing y', timed * columns * 4)],
-      },
-      form,
-    ),
-  );
+  return gpu.tiles.pick(`${timed} rows, K ${inputs}, ${columns} columns`, forms, async (form, arena) => {
+    const x = arena.buffer('timing x', timed * inputs * 4);
+    const outputBindings = [arena.buffer('timing y', timed * columns * 4)];
+    await arena.allocated(); // before they are bound: a full memory must end the timing only
+    const product = { label, x, rows: timed, weight, bias, columns, output: 'plain', outputBindings } as const;
+    return record(gpu, arena, product, form);
+  });
 }
 
 async function record(gpu: Gpu, arena: Arena, spec: Product, form: KernelSpec): Promise<Dispatch[]> {

@@ -9,11 +9,16 @@ let clock: number;
 let submitted: number;
 let failure: { lost: boolean };
 let device: GPUDevice;
+let refused: GPUError | null;
+/** Milliseconds of a submission by itself. */
+let overhead: number;
 
 beforeEach(() => {
   clock = 1000;
   submitted = 0;
   failure = { lost: false };
+  refused = null;
+  overhead = 0.7;
   vi.spyOn(performance, 'now').mockImplementation(() => clock);
   let pending = 0;
   const pass = {
@@ -23,11 +28,13 @@ beforeEach(() => {
     end: () => undefined,
   };
   device = {
+    pushErrorScope: () => undefined,
+    popErrorScope: async () => refused,
     createCommandEncoder: () => ({ beginComputePass: () => pass, finish: () => undefined }),
     queue: {
       submit: () => void submitted++,
       onSubmittedWorkDone: () => {
-        clock += 0.3 + pending; // each submission costs something by itself
+        clock += overhead + pending;
         pending = 0;
         return Promise.resolve();
       },
@@ -58,7 +65,9 @@ describe('what is picked', () => {
     ['the fastest', [1, 0.5, 0.7], WIDE],
     ['the usual one where it is fastest', [1, 2, 1.5], USUAL],
     ['the usual one where others are hardly better', [1, 0.97, 1], USUAL],
-    ['the fastest of products that take long', [90, 80, 40], TALL],
+    ['the fastest of products that take long', [25, 20, 12], TALL],
+    ['the usual one of products that take too long to wait for', [90, 80, 40], USUAL],
+    ['the fastest of products that take much less than a submission', [0.01, 0.008, 0.012], WIDE],
     ['the fastest of those that compile', [1, 0.5], WIDE],
     ['the usual one where nothing compiles: using it tells why', [], USUAL],
   ])('%s', async (_, milliseconds, expected) => {
@@ -96,6 +105,22 @@ describe('what is picked', () => {
   test('is the usual one on a device that was lost meanwhile, and not kept', async () => {
     const picks = kept();
     failure.lost = true;
+    expect(await new TimedTiles(device, failure, 'a', picks).pick('8 rows', FORMS, taking(1, 0, 0))).toBe(USUAL);
+    expect(picks.all.size).toBe(0);
+  });
+
+  test.each([
+    ['an empty submission takes too long (Firefox)', () => void (overhead = 100)],
+    ['commands are refused: the model was disposed of', () => void (refused = {} as GPUError)],
+  ])('is the usual one where %s, and not kept', async (_, happens) => {
+    const picks = kept();
+    happens();
+    expect(await new TimedTiles(device, failure, 'a', picks).pick('8 rows', FORMS, taking(1, 0.5, 1))).toBe(USUAL);
+    expect(picks.all.size).toBe(0);
+  });
+
+  test('is the usual one where the device was given up meanwhile, and not kept', async () => {
+    const picks = kept();
     expect(await new TimedTiles(device, failure, 'a', picks).pick('8 rows', FORMS, taking(1, 0, 0))).toBe(USUAL);
     expect(picks.all.size).toBe(0);
   });
