@@ -1,4 +1,4 @@
-import type { Dispatch } from '../src/gpu/kernel';
+import { type Dispatch, encode } from '../src/gpu/kernel';
 import { summarise, type Timing } from './statistics';
 
 /** A chain is at least this many dispatches long, unless they are too slow for that. */
@@ -52,11 +52,7 @@ async function runChain(
     const encoder = device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     for (let i = 0; i < Math.min(perSubmission, repeats - done); i++) {
-      for (const dispatch of dispatches) {
-        pass.setPipeline(dispatch.pipeline);
-        dispatch.groups.forEach((group, index) => pass.setBindGroup(index, group));
-        pass.dispatchWorkgroups(...dispatch.workgroups);
-      }
+      for (const dispatch of dispatches) encode(pass, dispatch);
     }
     pass.end();
     device.queue.submit([encoder.finish()]);

@@ -15,6 +15,13 @@ export interface Dispatch {
   readonly work: number;
 }
 
+/** Encodes a recorded dispatch. */
+export function encode(pass: GPUComputePassEncoder, { pipeline, groups, workgroups }: Dispatch): void {
+  pass.setPipeline(pipeline);
+  groups.forEach((group, index) => pass.setBindGroup(index, group));
+  pass.dispatchWorkgroups(...workgroups);
+}
+
 export interface DispatchSpec {
   readonly label?: string;
   /** Contents of the uniform at @group(0) @binding(0); absent: the kernel has none and `bindings` start at 0. */

@@ -1,5 +1,5 @@
 import { abortable } from './abortable';
-import type { Dispatch } from './kernel';
+import { type Dispatch, encode } from './kernel';
 
 /** A submission aims at this time: short enough that cancelling feels instant and no watchdog fires. */
 const TARGET_MS = 40;
@@ -60,9 +60,7 @@ export class Runner {
       if (this.#work > 0 && this.#work + dispatch.work > budget) await this.flush();
       this.#encoder ??= this.device.createCommandEncoder();
       this.#pass ??= this.#encoder.beginComputePass();
-      this.#pass.setPipeline(dispatch.pipeline);
-      dispatch.groups.forEach((group, index) => this.#pass!.setBindGroup(index, group));
-      this.#pass.dispatchWorkgroups(...dispatch.workgroups);
+      encode(this.#pass, dispatch);
       this.#work += dispatch.work;
     }
   }

@@ -1,6 +1,6 @@
 import { Arena } from './buffers';
 import type { DeviceFailure } from './deviceFailure';
-import type { Dispatch, KernelSpec } from './kernel';
+import { type Dispatch, encode, type KernelSpec } from './kernel';
 
 /** Picks between forms of a kernel that differ in speed only. */
 export interface Tiles {
@@ -72,6 +72,9 @@ export class TimedTiles implements Tiles {
 
   /** Null where it cannot be told. */
   async #fastest(forms: readonly KernelSpec[], record: Recording): Promise<KernelSpec | null> {
+    await this.#time([], 1);
+    const empty = await this.#time([], 1);
+    if (empty > LONGEST_MS) return null;
     const arena = new Arena(this.#device);
     try {
       const runs: { readonly form: KernelSpec; readonly dispatches: readonly Dispatch[]; best: number }[] = [];
@@ -81,8 +84,6 @@ export class TimedTiles implements Tiles {
         if (dispatches) runs.push({ form, dispatches, best: Infinity });
       }
       await arena.allocated();
-      await this.#time([], 1);
-      const empty = await this.#time([], 1);
       for (const { dispatches } of runs) if ((await this.#time(dispatches, 1)) > LONGEST_MS) return null;
       let repeats = 1;
       while ((await this.#time(runs[0]!.dispatches, repeats)) - empty < SAMPLE_MS)
@@ -105,11 +106,7 @@ export class TimedTiles implements Tiles {
     const encoder = this.#device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     for (let n = 0; n < repeats; n++) {
-      for (const { pipeline, groups, workgroups } of dispatches) {
-        pass.setPipeline(pipeline);
-        groups.forEach((group, index) => pass.setBindGroup(index, group));
-        pass.dispatchWorkgroups(...workgroups);
-      }
+      for (const dispatch of dispatches) encode(pass, dispatch);
     }
     pass.end();
     const started = performance.now();

@@ -47,10 +47,13 @@ export async function recordLinear(gpu: Gpu, arena: Arena, spec: LinearSpec): Pr
     );
   }
   const product = { ...spec, columns };
+  const forms = linearForms(rows, gpu);
+  const form = await fastestForm(gpu, product, forms);
   // A form was timed with another output, or at an earlier visit: should this device refuse it now, the usual one serves, or says why not.
-  return record(gpu, arena, product, await fastestForm(gpu, product)).catch(() =>
-    record(gpu, arena, product, linearForms(rows, gpu)[0]!),
-  );
+  return record(gpu, arena, product, form).catch((error: unknown) => {
+    if (form === forms[0]) throw error;
+    return record(gpu, arena, product, forms[0]!);
+  });
 }
 
 /** The forms that serve so many rows, without the parts that they share; see `fastestForm`. */
@@ -90,8 +93,11 @@ type Product = LinearSpec & { readonly columns: number };
  * Timed with about as many rows of zeros by the product's own weights. They may lie in a cache by then, unlike in a step; for so small
  * differences between forms as there are that does not matter.
  */
-async function fastestForm(gpu: Gpu, { label, rows, weight, bias, columns }: Product): Promise<KernelSpec> {
-  const forms = linearForms(rows, gpu);
+async function fastestForm(
+  gpu: Gpu,
+  { label, rows, weight, bias, columns }: Product,
+  forms: readonly KernelSpec[],
+): Promise<KernelSpec> {
   if (forms.length === 1 || !gpu.tiles) return forms[0]!;
   const inputs = weight.shape[1]!;
   let timed = 1;

@@ -1,7 +1,7 @@
 import { RudolphError } from '../errors';
 import { Arena, readBack } from '../gpu/buffers';
 import type { Gpu } from '../gpu/device';
-import { type Kernel, kernelKey, type Kernels, type KernelSpec } from '../gpu/kernel';
+import { encode, type Kernel, kernelKey, type Kernels, type KernelSpec } from '../gpu/kernel';
 import { KNOWN_ANSWERS } from './knownAnswers';
 import { type Output, TestBench } from './knownAnswers/bench';
 
@@ -217,11 +217,7 @@ async function runAll(device: GPUDevice, arena: Arena, trials: readonly Trial[])
       if (!bench) continue;
       for (const { before, buffer } of outputs) encoder.copyBufferToBuffer(before, 0, buffer, 0, buffer.size);
       const pass = encoder.beginComputePass();
-      for (const dispatch of bench.dispatches) {
-        pass.setPipeline(dispatch.pipeline);
-        dispatch.groups.forEach((group, index) => pass.setBindGroup(index, group));
-        pass.dispatchWorkgroups(...dispatch.workgroups);
-      }
+      for (const dispatch of bench.dispatches) encode(pass, dispatch);
       pass.end();
       for (const { buffer } of outputs) {
         encoder.copyBufferToBuffer(buffer, 0, results, place, buffer.size);

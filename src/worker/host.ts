@@ -135,7 +135,7 @@ export class WorkerHost implements WorkerApi {
     if (typeof from === 'string') checkAddress(from, location.protocol);
     // The adapter first: without one nothing needs to be downloaded or converted.
     const picks = options.store === false ? undefined : storedPicks();
-    const demands = { ...(options.variants ? { variants: options.variants } : {}), ...(picks ? { picks } : {}) };
+    const demands = { ...options, ...(picks ? { picks } : {}) };
     let gpu = await requestGpu(navigator.gpu, demands);
     try {
       const events = inOrder(onEvent);

@@ -3,7 +3,7 @@ import type { Locator, Page, Request } from 'playwright-core';
 import { beforeEach, expect, it } from 'vitest';
 import { FOLDER } from '../convert/tiny';
 import type { Site } from './site';
-import { giveFiles, useTinyPage } from './tinyPage';
+import { giveFiles, LONG, READY, SOON, useTinyPage } from './tinyPage';
 
 /*
  * The page as an app: installed, without a network, in a new version; links, history and stored models.
@@ -19,9 +19,6 @@ beforeEach(() => {
   ({ site, page } = tiny);
 });
 
-const LONG = { timeout: 240_000 };
-const SOON = { timeout: 20_000 };
-const READY = '#status:is([data-state=ready], [data-state=slow])';
 const ready = (of = page) => of.locator(READY).waitFor(LONG);
 const drawn = () => page.locator('.run[data-state=done]').first().waitFor(LONG);
 

@@ -5,7 +5,7 @@ import type { Page } from 'playwright-core';
 import { beforeEach, expect, it } from 'vitest';
 import { convertTiny, FOLDER } from '../convert/tiny';
 import type { Site } from './site';
-import { giveFiles, useTinyPage } from './tinyPage';
+import { giveFiles, LONG, READY, SOON, useTinyPage } from './tinyPage';
 
 /*
  * Somebody's own model on the page: upstream's files, a converted folder, and what is none.
@@ -17,9 +17,6 @@ beforeEach(() => {
   ({ site, page } = tiny);
 });
 
-const LONG = { timeout: 240_000 };
-const SOON = { timeout: 20_000 };
-const READY = '#status:is([data-state=ready], [data-state=slow])';
 const CHECKPOINT = ['pytorch_model.bin', 'vqgan.ckpt', 'bpe.model', 'config.json'];
 const report = () => page.locator('.own-report');
 const items = () => page.locator('.model-list li');

@@ -5,6 +5,12 @@ import { convertTiny, FOLDER } from '../convert/tiny';
 import { launchBrowser } from '../support/browser';
 import { serveSite, type Site } from './site';
 
+/** The page has a model. */
+export const READY = '#status:is([data-state=ready], [data-state=slow])';
+/** For what computes, and for what only shows. */
+export const LONG = { timeout: 240_000 };
+export const SOON = { timeout: 20_000 };
+
 /** What the hooks of `useTinyPage` set up; valid inside tests. */
 export interface TinyPage {
   site: Site;

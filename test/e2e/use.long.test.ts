@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Site } from './site';
-import { giveFiles, useTinyPage } from './tinyPage';
+import { giveFiles, READY, useTinyPage } from './tinyPage';
 
 /*
  * How the page is used: by keyboard, on a phone, in English, impatiently. Faults of the host are in page.test.ts.
@@ -14,7 +14,6 @@ beforeEach(() => {
 });
 
 const CAPTIONS = '#caption-output .text-list > li';
-const READY = '#status:is([data-state=ready], [data-state=slow])';
 
 async function openReady(): Promise<void> {
   await page.goto(site.address('tiny'));

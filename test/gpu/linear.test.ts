@@ -17,6 +17,16 @@ const cases = (await testVariants()).flatMap(({ name, variants }) => [
 
 const WITH_GELU = [3, 33];
 
+/** A product of random numbers, without a place for its outputs. */
+const product = (arena: Arena, rows: number, inputs: number, columns: number) => ({
+  label: 'test',
+  x: arena.upload('x', randomArray(1, rows * inputs)),
+  rows,
+  weight: uploadMatrix(arena, 'weight', randomArray(3, columns * inputs), columns, inputs).tensor,
+  bias: uploadVector(arena, 'bias', randomArray(2, columns)),
+  output: 'plain' as const,
+});
+
 describe.each(cases)('matvec and matmul, $name', ({ variants, software }) => {
   let gpu: Gpu;
   beforeAll(async () => {
@@ -76,22 +86,13 @@ describe.each(cases)('matvec and matmul, $name', ({ variants, software }) => {
   });
 
   // Software adapters have one form for each number of rows; how weights are read has nothing to do with the order of sums.
-  const several = software || variants.f16 ? [] : [2, 9, 70];
-  test.each(several)('%i rows: what is picked changes no bit', async (rows) => {
+  const compared = !software && !variants.f16;
+  test.each(compared ? [2, 9, 70] : [])('%i rows: what is picked changes no bit', async (rows) => {
     const [inputs, columns] = [248, 100];
     const arena = new Arena(gpu.device);
     try {
-      const { tensor: weight } = uploadMatrix(arena, 'weight', randomArray(3, columns * inputs), columns, inputs);
       const y = arena.buffer('y', rows * columns * 4);
-      const spec = {
-        label: 'test',
-        x: arena.upload('x', randomArray(1, rows * inputs)),
-        rows,
-        weight,
-        bias: uploadVector(arena, 'bias', randomArray(2, columns)),
-        output: 'plain' as const,
-        outputBindings: [y],
-      };
+      const spec = { ...product(arena, rows, inputs, columns), outputBindings: [y] };
       const computeWith = async (tiles: Tiles): Promise<Float32Array> => {
         gpu.device.queue.writeBuffer(y, 0, new Float32Array(rows * columns).fill(NaN));
         return runAndRead(gpu, await recordLinear({ ...gpu, tiles }, arena, spec), y, rows * columns);
@@ -110,19 +111,15 @@ describe.each(cases)('matvec and matmul, $name', ({ variants, software }) => {
     }
   });
 
-  test.each(software || variants.f16 ? [] : [2, 4, 7])('a row has the same bits alone and among %i', async (rows) => {
+  test.each(compared ? [2, 4, 7] : [])('a row has the same bits alone and among %i', async (rows) => {
     const [inputs, columns] = [360, 70];
     const arena = new Arena(gpu.device);
     try {
-      const values = randomArray(3, columns * inputs);
-      const { tensor: weight } = uploadMatrix(arena, 'weight', values, columns, inputs);
-      const bias = uploadVector(arena, 'bias', randomArray(2, columns));
-      const x = arena.upload('x', randomArray(1, rows * inputs));
+      const spec = product(arena, rows, inputs, columns);
       const [alone, among] = await Promise.all(
         [1, rows].map(async (count) => {
           const y = arena.buffer('y', count * columns * 4);
-          const output = { output: 'plain', outputBindings: [y] } as const;
-          const dispatches = await recordLinear(gpu, arena, { label: 'test', x, rows: count, weight, bias, ...output });
+          const dispatches = await recordLinear(gpu, arena, { ...spec, rows: count, outputBindings: [y] });
           return runAndRead(gpu, dispatches, y, columns);
         }),
       );
